@@ -1,0 +1,205 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"vast-mcp/journal"
+)
+
+// Grant is leave to do one thing once. Only the guard makes one; the state of
+// its intent decides what is still to be done, so that carrying on after a
+// lost answer and carrying out are the same call.
+type Grant struct {
+	journal *journal.Journal
+	realm   string
+	plan    Plan
+	intent  journal.Intent
+	resumed bool
+}
+
+// ErrOver says that what was granted has ended since: a new call is a new plan.
+var ErrOver = errors.New("what was granted is over")
+
+// Plan is what was granted.
+func (g *Grant) Plan() Plan { return g.plan }
+
+// Intent is the intent as it was last read or moved.
+func (g *Grant) Intent() journal.Intent { return g.intent }
+
+// Resumed reports whether an earlier call was given this grant first.
+func (g *Grant) Resumed() bool { return g.resumed }
+
+// Move is one arrow of the intent's state machine: a compare-and-swap that is
+// on disk when it returns. It fails with journal.ErrMoved when the intent was
+// not in one of the states from; the loser does nothing more. It ignores the
+// cancellation of ctx: what was sent must be written down.
+func (g *Grant) Move(ctx context.Context, to journal.IntentState, change func(*journal.Intent), from ...journal.IntentState) error {
+	return g.move(ctx, to, change, nil, from...)
+}
+
+// GiveBack moves the intent to refused and returns the quote to approved: it is
+// certain that nothing was done, and the yes still stands.
+func (g *Grant) GiveBack(ctx context.Context, why string, from ...journal.IntentState) error {
+	return g.move(ctx, journal.Refused, func(in *journal.Intent) { in.Why = why }, func(tx *journal.Tx) error {
+		_, err := tx.SwapQuote(g.intent.Quote, func(q *journal.Quote) { q.State = journal.Approved }, journal.Redeemed)
+		return err
+	}, from...)
+}
+
+func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*journal.Intent), also func(*journal.Tx) error, from ...journal.IntentState) error {
+	if g.journal == nil {
+		g.intent.State = to
+		return nil
+	}
+	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
+		in, err := tx.SwapIntent(g.intent.Nonce, func(in *journal.Intent) {
+			in.State = to
+			if change != nil {
+				change(in)
+			}
+		}, from...)
+		if err != nil {
+			return err
+		}
+		g.intent = in
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Append(string(to), in.Nonce, map[string]any{"kind": in.Kind, "instance": in.Instance, "why": in.Why})
+	})
+}
+
+// Lease records the deadline of a rental together with the move to rented.
+func (g *Grant) Lease(ctx context.Context, l journal.Lease) error {
+	if g.journal == nil {
+		return nil
+	}
+	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
+		l.GrantedAt = tx.Now()
+		return tx.PutLease(l)
+	})
+}
+
+// Reread reads the intent again: another process may have moved it.
+func (g *Grant) Reread(ctx context.Context) error {
+	if g.journal == nil {
+		return nil
+	}
+	return g.journal.Tx(ctx, g.realm, func(tx *journal.Tx) error {
+		in, found, err := tx.Intent(g.intent.Nonce)
+		if err != nil || !found {
+			return errors.Join(err, fmt.Errorf("intent %s: not found %t", g.intent.Nonce, found))
+		}
+		g.intent = in
+		return nil
+	})
+}
+
+// Tell records what the caller is told. result is the tool's structured result.
+func (g *Grant) Tell(ctx context.Context, status string, result json.RawMessage) error {
+	if g.journal == nil {
+		return nil
+	}
+	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
+		return tx.PutOutcome(journal.Outcome{Nonce: g.intent.Nonce, Status: status, Result: result, At: tx.Now()})
+	})
+}
+
+// Redeem turns an approved quote into a grant. The caps are judged again, the
+// quote is marked used and the intent is written, all in one transaction: a
+// quote gives one intent, whoever redeems it and however often.
+//
+// p is the plan made just now; q must cover it.
+func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, error) {
+	if !q.Ready {
+		return nil, ErrNotWaiting
+	}
+	in := journal.Intent{
+		Nonce: p.Nonce, Quote: q.ID, Caller: c.Caller, Tool: c.Tool, Kind: p.Kind, State: journal.Prepared,
+		Offer: p.Offer, Instance: p.Instance, Rate: p.Rate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
+	}
+	grant := &Grant{realm: q.realm, plan: p, intent: in}
+	if q.Unwritten {
+		return grant, nil
+	}
+	exposure := q.exposure
+	if g.now().Sub(exposure.At) > freshFor {
+		var err error
+		if exposure, err = g.exposure(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	err := g.journal.Tx(ctx, q.realm, func(tx *journal.Tx) error {
+		if err := g.redeem(tx, q, p, exposure); err != nil {
+			return err
+		}
+		return tx.PutIntent(in)
+	})
+	grant.journal = g.journal
+	return grant, err
+}
+
+func (g *Guard) redeem(tx *journal.Tx, q Quote, p Plan, e Exposure) error {
+	row, found, err := tx.Quote(q.ID)
+	if err != nil {
+		return err
+	}
+	from := []journal.QuoteState{journal.Approved}
+	if p.Free {
+		from = append(from, journal.Open)
+	}
+	if !found || !row.Live(tx.Now()) || !rowPlan(row).covers(p) {
+		return ErrNotWaiting
+	}
+	if err := g.judge(tx, p, e); err != nil {
+		return err
+	}
+	_, err = tx.SwapQuote(q.ID, func(row *journal.Quote) {
+		row.State, row.ClosedAt = journal.Redeemed, tx.Now()
+	}, from...)
+	if err != nil {
+		return err
+	}
+	return tx.Append("redeemed", q.ID, map[string]any{"nonce": p.Nonce, "rate": p.Rate})
+}
+
+// Resume returns the grant that the same call was given before, if its intent
+// still stands or is not settled: a call that is made again must find its own
+// machine, never order a second one. It returns nil when there is none.
+func (g *Guard) Resume(ctx context.Context, c Call) (*Grant, error) {
+	realm, err := g.world.Realm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := g.digest(c)
+	if err != nil {
+		return nil, err
+	}
+	var grant *Grant
+	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
+		row, found, err := tx.LastQuote(c.Caller, c.Tool, sum)
+		if err != nil || !found || row.State != journal.Redeemed {
+			return err
+		}
+		in, found, err := tx.IntentOf(row.ID)
+		if err != nil || !found {
+			return err
+		}
+		plan := rowPlan(row)
+		if in.State.Counts() || in.State == journal.Done && plan.Lasting {
+			grant = &Grant{journal: g.journal, realm: realm, plan: plan, intent: in, resumed: true}
+		}
+		return nil
+	})
+	return grant, err
+}
+
+// Finish moves an intent of kind act to done: what was granted was carried out.
+func (g *Grant) Finish(ctx context.Context) error {
+	return g.Move(ctx, journal.Done, nil, journal.Prepared, journal.Sent)
+}

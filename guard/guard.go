@@ -1,0 +1,243 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"vast-mcp/internal/usd"
+	"vast-mcp/journal"
+)
+
+// World is what the guard needs to know of the account.
+type World interface {
+	// Realm names the account: API origin, account and team.
+	Realm(ctx context.Context) (string, error)
+	// Exposure lists all that runs. It fails when the list cannot be proven
+	// complete.
+	Exposure(ctx context.Context) (Exposure, error)
+}
+
+// Guard makes quotes, judges them and redeems them. It is safe for concurrent
+// use, and several processes may share one journal.
+type Guard struct {
+	journal *journal.Journal
+	world   World
+	policy  Policy
+	mode    Mode
+	key     func() ([]byte, error)
+	now     func() time.Time
+}
+
+// Config is what New needs. All fields are required.
+type Config struct {
+	Journal *journal.Journal
+	World   World
+	Policy  Policy
+	Mode    Mode
+	Key     func() ([]byte, error) // secret for hashing arguments, read when first needed
+	Now     func() time.Time       // wall clock
+}
+
+// New returns a Guard. It opens nothing.
+func New(c Config) *Guard {
+	return &Guard{journal: c.Journal, world: c.World, policy: c.Policy, mode: c.Mode, key: c.Key, now: c.Now}
+}
+
+// Policy returns the limits in force.
+func (g *Guard) Policy() Policy { return g.policy }
+
+// Mode returns who may approve.
+func (g *Guard) Mode() Mode { return g.mode }
+
+// Call identifies one tool call. The same call, made again, finds the same quote.
+type Call struct {
+	Caller string
+	Tool   string
+	Args   []byte // canonical JSON, after defaults
+	Named  string // the quote ID that the caller gave back as its approval, mode model only
+}
+
+// Quote is a priced plan as the caller sees it.
+type Quote struct {
+	ID        string
+	Code      string
+	Plan      Plan
+	Most      usd.Amount
+	ExpiresAt time.Time
+	Ready     bool // approved, or allowed without asking
+	Quiet     bool // a person said no to this tool a moment ago: do not ask again, leave it to the approve command
+	Unwritten bool // the journal is out of order: only an answer within this call counts
+
+	realm    string
+	exposure Exposure
+	askedAt  time.Time
+}
+
+const (
+	quoteLife    = 10 * time.Minute
+	approvedLife = 15 * time.Minute // from the making of the quote, once approved out of band
+	quietAfterNo = 10 * time.Minute
+)
+
+// ErrOtherCall says that a named approval belongs to another call, or to
+// nobody: the two are not told apart.
+var ErrOtherCall = errors.New("this approval is not for this call")
+
+// Quote prices a call: it finds the live quote that covers plan p, or makes a
+// new one. It fails with a *Refusal when the policy denies.
+//
+// With the journal out of order it still quotes what ends something (effect
+// Destroy), for stopping must never be harder than renting.
+func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
+	realm, err := g.world.Realm(ctx)
+	if err != nil {
+		return Quote{}, err
+	}
+	exposure, err := g.exposure(ctx, p)
+	if err != nil {
+		return Quote{}, err
+	}
+	q := Quote{Plan: p, Most: p.Most(), realm: realm, exposure: exposure}
+	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
+		return g.quote(tx, c, &q)
+	})
+	if err != nil && p.Effect == Destroy && !errors.Is(err, ErrOtherCall) && ctx.Err() == nil {
+		return Quote{ID: newQuoteID(), Plan: p, realm: realm, Unwritten: true, Ready: p.Free, ExpiresAt: g.now().Add(quoteLife)}, nil
+	}
+	return q, err
+}
+
+// exposure reads what runs, where the plan has caps to be judged by.
+func (g *Guard) exposure(ctx context.Context, p Plan) (Exposure, error) {
+	if p.Effect != Spend {
+		return Exposure{}, nil
+	}
+	return g.world.Exposure(ctx)
+}
+
+// quote fills q inside the transaction.
+func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
+	if err := g.judge(tx, q.Plan, q.exposure); err != nil {
+		return err
+	}
+	sum, err := g.digest(c)
+	if err != nil {
+		return err
+	}
+	row, found, err := tx.LastQuote(c.Caller, c.Tool, sum)
+	if err != nil {
+		return err
+	}
+	if c.Named != "" && (!found || row.ID != c.Named) {
+		return ErrOtherCall
+	}
+	if !found || !row.Live(tx.Now()) || row.Mode != string(g.mode) || !rowPlan(row).covers(q.Plan) {
+		if row, err = g.newRow(tx, c, sum, q.Plan, row); err != nil {
+			return err
+		}
+	} else if c.Named != "" && row.State == journal.Open {
+		if row, err = answer(tx, row, Answer{Yes: true, Via: "named by the caller"}); err != nil {
+			return err
+		}
+	}
+	q.Quiet, err = quiet(tx, c, q.Plan)
+	q.fill(row)
+	return err
+}
+
+// fill copies what the journal holds. The price shown stays the one that was
+// quoted first, even if the plan has become cheaper.
+func (q *Quote) fill(row journal.Quote) {
+	q.ID, q.Code, q.ExpiresAt, q.askedAt = row.ID, row.Code, row.ExpiresAt, row.AskedAt
+	q.Most, q.Plan.Rate = row.Most, max(row.Rate, q.Plan.Rate)
+	q.Ready = row.State == journal.Approved || q.Plan.Free
+}
+
+func rowPlan(row journal.Quote) (p Plan) {
+	_ = json.Unmarshal(row.Plan, &p) // an unreadable plan covers nothing
+	return p
+}
+
+// newRow writes a fresh quote and retires the one it replaces.
+func (g *Guard) newRow(tx *journal.Tx, c Call, sum string, p Plan, old journal.Quote) (journal.Quote, error) {
+	if old.Live(tx.Now()) {
+		if _, err := tx.SwapQuote(old.ID, func(q *journal.Quote) { q.State = journal.Superseded }, old.State); err != nil {
+			return old, err
+		}
+	}
+	plan, err := json.Marshal(p)
+	if err != nil {
+		return old, err
+	}
+	row := journal.Quote{
+		ID: newQuoteID(), Code: newCode(), Caller: c.Caller, Tool: c.Tool, Digest: sum, Mode: string(g.mode),
+		State: journal.Open, Plan: plan, Rate: p.Rate, Most: p.Most(),
+		CreatedAt: tx.Now(), ExpiresAt: tx.Now().Add(quoteLife),
+	}
+	if err := tx.PutQuote(row); err != nil {
+		return row, err
+	}
+	return row, tx.Append("quoted", row.ID, map[string]any{"tool": c.Tool, "caller": c.Caller, "summary": p.Summary, "rate": p.Rate, "most": row.Most})
+}
+
+// judge compares the caps with everything that runs or may be about to.
+func (g *Guard) judge(tx *journal.Tx, p Plan, e Exposure) error {
+	if p.Effect != Spend {
+		return nil
+	}
+	intents, err := tx.Counting()
+	if err != nil {
+		return err
+	}
+	if r := g.policy.Judge(p, load(e, intents, p, tx.Now())); r != nil {
+		return r
+	}
+	return nil
+}
+
+// settledFor is how long a rental that was seen may be missing from the list
+// before it no longer counts: the API's list lags by some seconds.
+const settledFor = time.Minute
+
+// load joins the list with the open intents by nonce, each machine counted
+// once. The instance that p itself would start is left out.
+func load(e Exposure, intents []journal.Intent, p Plan, now time.Time) Load {
+	var l Load
+	for _, r := range e.Rentals {
+		if r.Running && r.Instance != p.Instance {
+			l = l.plus(r.Rate)
+		}
+	}
+	for _, in := range intents {
+		if in.Kind == KindAct || in.Instance != 0 && in.Instance == p.Instance {
+			continue
+		}
+		listed := e.find(in.Nonce, in.Instance)
+		gone := in.State == journal.Rented && now.Sub(in.UpdatedAt) > settledFor
+		if listed == nil && !gone || listed != nil && !listed.Running && in.State != journal.Rented {
+			l = l.plus(in.Rate)
+		}
+	}
+	return l
+}
+
+// quiet reports whether a person just said no to this tool. Destroying is
+// exempt: it must never be harder than renting.
+func quiet(tx *journal.Tx, c Call, p Plan) (bool, error) {
+	if p.Effect == Destroy {
+		return false, nil
+	}
+	last, found, err := tx.LastDeclined(c.Caller, c.Tool)
+	return found && tx.Now().Sub(last.ClosedAt) < quietAfterNo, err
+}
+
+func (g *Guard) digest(c Call) (string, error) {
+	key, err := g.key()
+	if err != nil {
+		return "", fmt.Errorf("reading the key of the state folder: %w", err)
+	}
+	return digest(key, c.Tool, c.Args), nil
+}

@@ -1,0 +1,113 @@
+package guard
+
+import (
+	"slices"
+	"time"
+
+	"vast-mcp/internal/usd"
+)
+
+// Effect says what kind of harm a plan could do.
+type Effect string
+
+// The effects that need leave.
+const (
+	Spend   Effect = "spend"   // costs money from now on
+	Destroy Effect = "destroy" // stops or deletes something
+	Access  Effect = "access"  // lets someone in
+)
+
+// Kind tells a plan that must be settled if its answer is lost from one that
+// can simply be repeated.
+const (
+	KindCreate = "create"
+	KindStart  = "start"
+	KindAct    = "act"
+)
+
+// Fact is one line of what a person is shown before saying yes.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Plan is what would be done. It holds no secret, for it is journaled and shown.
+type Plan struct {
+	Effect  Effect `json:"effect"`
+	Kind    string `json:"kind"`
+	Summary string `json:"summary"` // one line, for example "rent 1x RTX 4090 (offer 41) for 24 h"
+	Facts   []Fact `json:"facts,omitempty"`
+	Binding string `json:"binding,omitempty"` // what the arguments resolve to, beyond themselves; another binding is another quote
+	Free    bool   `json:"free,omitempty"`    // needs no asking: it only ends something of ours
+	Lasting bool   `json:"lasting,omitempty"` // once done it stays done, so the same call later has the same answer
+
+	Rate            usd.Amount    `json:"rate"` // dollars per hour while it runs
+	Upfront         usd.Amount    `json:"upfront,omitempty"`
+	Lease           time.Duration `json:"lease,omitempty"`
+	AfterStopPerDay usd.Amount    `json:"after_stop_per_day,omitempty"` // what a stopped disk goes on costing
+	UploadPerGB     float64       `json:"upload_per_gb,omitempty"`      // dollars; traffic is never part of a sum
+	DownloadPerGB   float64       `json:"download_per_gb,omitempty"`
+	Warnings        []string      `json:"warnings,omitempty"`
+	EnforcedBy      []string      `json:"enforced_by,omitempty"` // who ends the lease; empty: nobody
+
+	// What the intent will say. These are new each time it is planned and are
+	// not part of what was approved.
+	Nonce    string    `json:"nonce,omitempty"`
+	Label    string    `json:"label,omitempty"`
+	Offer    int64     `json:"offer,omitempty"`
+	Instance int64     `json:"instance,omitempty"`
+	Until    time.Time `json:"until,omitzero"`
+	OnExpiry string    `json:"on_expiry,omitempty"`
+	Memo     string    `json:"memo,omitempty"` // the planner's own note of what it found
+}
+
+// Most is the most the plan can cost by the end of its lease, traffic apart.
+func (p Plan) Most() usd.Amount {
+	return p.Upfront.Add(p.Rate.For(p.Lease))
+}
+
+// covers reports whether a yes to p is also a yes to q: the same thing, not
+// dearer.
+func (p Plan) covers(q Plan) bool {
+	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease &&
+		p.Free == q.Free && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.AfterStopPerDay <= p.AfterStopPerDay
+}
+
+// Exposure is everything that runs on the account, as a complete list saw it.
+type Exposure struct {
+	At      time.Time // wall clock, when the list was read
+	Rentals []Rental
+}
+
+// Rental is one instance of the account.
+type Rental struct {
+	Nonce    string // of its lease; empty when it carries none
+	Instance int64
+	Running  bool
+	Rate     usd.Amount // dollars per hour while it runs
+}
+
+// freshFor is how old a list may be that caps are judged by.
+const freshFor = 10 * time.Second
+
+// Load is what the caps are compared with.
+type Load struct {
+	Rate      usd.Amount // dollars per hour of all that runs
+	Instances int
+}
+
+// plus counts one more rental.
+func (l Load) plus(rate usd.Amount) Load {
+	return Load{Rate: l.Rate.Add(rate), Instances: l.Instances + 1}
+}
+
+// find returns the listed rental with that nonce or that ID, or nil.
+func (e Exposure) find(nonce string, instance int64) *Rental {
+	i := slices.IndexFunc(e.Rentals, func(r Rental) bool {
+		return r.Nonce != "" && r.Nonce == nonce || instance != 0 && r.Instance == instance
+	})
+	if i < 0 {
+		return nil
+	}
+	return &e.Rentals[i]
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"vast-mcp/guard"
+	"vast-mcp/journal"
+	"vast-mcp/vast"
+)
+
+type approveCmd struct {
+	Code string `arg:"" help:"The code that the quote shows."`
+}
+
+type denyCmd struct {
+	Code string `arg:"" help:"The code that the quote shows."`
+}
+
+type approvalsCmd struct{}
+
+// viaCommand is what the journal says of an approval on the command line. An
+// agent with a shell could have typed it, so it is not called a person.
+const viaCommand = "command, same user"
+
+// Run approves a quote, after showing what it would do.
+func (c approveCmd) Run(ctx context.Context, s *session) error { return s.answer(ctx, c.Code, true) }
+
+// Run denies a quote.
+func (c denyCmd) Run(ctx context.Context, s *session) error { return s.answer(ctx, c.Code, false) }
+
+// Run lists what waits.
+func (approvalsCmd) Run(ctx context.Context, s *session) error {
+	found, err := s.waiting(ctx)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		_, err = fmt.Fprintln(s.stdout, "Nothing waits for approval.")
+		return err
+	}
+	for _, w := range found {
+		if err := w.show(s.stdout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitingIn is a waiting quote and the journal it stands in.
+type waitingIn struct {
+	guard.Waiting
+
+	journal *journal.Journal
+	sandbox bool
+}
+
+// waiting reads the live and the sandbox journal. Neither needs a key.
+func (s *session) waiting(ctx context.Context) ([]waitingIn, error) {
+	dir, err := s.globals.stateDir()
+	if err != nil {
+		return nil, err
+	}
+	clock := vast.SystemClock{}
+	var all []waitingIn
+	for _, j := range []waitingIn{{journal: liveJournal(dir, clock)}, {journal: sandboxJournal(dir, clock), sandbox: true}} {
+		found, err := guard.ListWaiting(ctx, j.journal, clock.Now())
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range found {
+			all = append(all, waitingIn{Waiting: w, journal: j.journal, sandbox: j.sandbox})
+		}
+	}
+	return all, nil
+}
+
+func (s *session) answer(ctx context.Context, code string, yes bool) error {
+	all, err := s.waiting(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range all {
+		if w.Code != guard.NormalCode(code) {
+			continue
+		}
+		if err := w.show(s.stdout); err != nil {
+			return err
+		}
+		if yes && !s.confirm() {
+			_, err := fmt.Fprintln(s.stdout, "Not approved. Nothing was changed.")
+			return errors.Join(&exit{code: exitError}, err)
+		}
+		return s.record(ctx, w, yes)
+	}
+	return errors.New("no quote with that code waits here: it may have expired, or stand in another --state-dir; vast-mcp approvals lists what waits")
+}
+
+func (s *session) record(ctx context.Context, w waitingIn, yes bool) error {
+	err := guard.AnswerWaiting(ctx, w.journal, w.Waiting, guard.Answer{Yes: yes, Via: viaCommand, OutBand: true})
+	if err != nil {
+		return err
+	}
+	said := "Denied. The quote is void."
+	if yes {
+		said = "Approved. The same call, made again, goes ahead now."
+	}
+	_, err = fmt.Fprintln(s.stdout, said)
+	return err
+}
+
+// confirm asks on a terminal. Where there is none, running the command was the
+// answer.
+func (s *session) confirm() bool {
+	in, ok := s.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return true
+	}
+	_, _ = fmt.Fprint(s.stdout, "Approve this? [y/N] ")
+	line, err := bufio.NewReader(in).ReadString('\n')
+	word := strings.ToLower(strings.TrimSpace(line))
+	return err == nil && (word == "y" || word == "yes")
+}
+
+// show prints the plan's own facts: what an agent said about it does not count.
+func (w waitingIn) show(out io.Writer) error {
+	p := w.Plan
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s", w.Code, p.Summary)
+	if w.sandbox {
+		b.WriteString(" (sandbox: no real money)")
+	}
+	b.WriteString("\n")
+	line := func(name, value string) { fmt.Fprintf(&b, "  %-10s %s\n", name, value) }
+	for _, f := range p.Facts {
+		line(f.Name, f.Value)
+	}
+	if p.Effect == guard.Spend {
+		line("price", fmt.Sprintf("%s/h, at most %s in %g h, traffic not included", p.Rate, p.Most(), p.Lease.Hours()))
+		line("stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay))
+	}
+	for _, warning := range p.Warnings {
+		line("warning", warning)
+	}
+	state := "waits"
+	if w.Approved {
+		state = "is approved and waits for the call"
+	}
+	line("asked by", fmt.Sprintf("%s, %s; %s until %s", w.Caller, w.Tool, state, w.ExpiresAt.Local().Format(time.TimeOnly)))
+	_, err := io.WriteString(out, b.String())
+	return err
+}

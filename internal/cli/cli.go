@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes of every command.
+const (
+	exitOK       = 0
+	exitError    = 1
+	exitUsage    = 2
+	exitApproval = 3
+	exitUnknown  = 4
+)
+
+// commands is the command line.
+type commands struct {
+	globals
+
+	Stdio     stdioCmd     `cmd:"" default:"1" help:"Speak MCP over stdin and stdout (the default)."`
+	Demo      demoCmd      `cmd:"" help:"Watch the whole loop against a simulated market. Needs no account."`
+	Sandbox   sandboxCmd   `cmd:"" help:"Serve the simulated Vast.ai API over HTTP for any client."`
+	Call      callCmd      `cmd:"" help:"Call one tool and print its result as one line of JSON."`
+	Tools     toolsCmd     `cmd:"" help:"Show the tools."`
+	Approve   approveCmd   `cmd:"" help:"Approve a quote by its code."`
+	Deny      denyCmd      `cmd:"" help:"Deny a quote by its code."`
+	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+}
+
+// session is what every command gets: the streams and the globals.
+type session struct {
+	globals *globals
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+	log     *slog.Logger
+	version string
+}
+
+// exit is an error that carries its exit code. Its message may be empty when
+// everything was said.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func usage(format string, args ...any) error {
+	return &exit{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// Main runs the program and returns its exit code. It ends early, in order,
+// when ctx does.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, version string) int {
+	err := run(ctx, args, &session{stdin: stdin, stdout: stdout, stderr: stderr, version: version})
+	if err == nil {
+		return exitOK
+	}
+	if done, ok := errors.AsType[helpShown](err); ok {
+		return int(done)
+	}
+	if text := err.Error(); text != "" {
+		_, _ = fmt.Fprintf(stderr, "vast-mcp: %s\n", text)
+	}
+	if e, ok := errors.AsType[*exit](err); ok {
+		return e.code
+	}
+	return exitError
+}
+
+// helpShown is how kong ends after --help, instead of leaving the process.
+type helpShown int
+
+func (helpShown) Error() string { return "" }
+
+func run(ctx context.Context, args []string, s *session) (err error) {
+	defer func() {
+		if p, ok := recover().(helpShown); ok {
+			err = p
+		}
+	}()
+	var cmd commands
+	parser, err := kong.New(&cmd,
+		kong.Name("vast-mcp"),
+		kong.Description("Rent and run GPUs on Vast.ai from AI agents, over the Model Context Protocol."),
+		kong.Writers(s.stdout, s.stderr),
+		kong.Exit(func(code int) { panic(helpShown(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.PostBuild(nameEnvironment),
+	)
+	if err != nil {
+		return err
+	}
+	if err := checkEnvironment(parser.Model, os.Environ()); err != nil {
+		return &exit{exitUsage, err}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	s.globals = &cmd.globals
+	s.log = slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: cmd.LogLevel}))
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run(s)
+}

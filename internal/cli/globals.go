@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/tool"
+	"vast-mcp/internal/usd"
+)
+
+// globals are the flags that every command takes.
+type globals struct {
+	Sandbox      bool       `help:"Use a simulated market: no account, no real money."`
+	SandboxSpeed float64    `help:"Market seconds per second." placeholder:"N" noenv:""`
+	SandboxFresh bool       `help:"Empty the simulated market first." noenv:""`
+	StateDir     string     `help:"Folder for the journal and the sandbox." placeholder:"DIR" type:"path"`
+	LogLevel     slog.Level `help:"debug, info, warn or error." default:"warn"`
+	APIKeyFile   string     `name:"api-key-file" help:"File that holds the Vast.ai API key." placeholder:"FILE" type:"path"`
+
+	Toolsets     []string `help:"Toolsets to offer (default: core)." placeholder:"NAME"`
+	Tools        []string `help:"Offer only these tools." name:"tools" placeholder:"NAME"`
+	ExcludeTools []string `help:"Do not offer these tools." placeholder:"NAME"`
+	ReadOnly     bool     `help:"Offer no tool that changes anything."`
+
+	Approve string `help:"Who approves spending: client (the MCP client asks), operator (the approve command), model (the caller names the quote)." enum:"client,operator,model" default:"client"`
+
+	MaxDollarsPerHour      *usd.Amount   `help:"Most that one instance may cost per hour." placeholder:"USD"`
+	MaxTotalDollarsPerHour *usd.Amount   `help:"Most that all running instances may cost per hour." placeholder:"USD"`
+	MaxInstances           *int          `help:"Most instances that may run." placeholder:"N"`
+	DefaultLease           time.Duration `help:"Lease of a rental that names none." default:"24h"`
+	MaxLease               time.Duration `help:"Longest lease." default:"168h"`
+}
+
+// Validate refuses limits that cannot be meant. kong calls it after parsing.
+func (g *globals) Validate() error {
+	switch {
+	case g.DefaultLease <= 0 || g.MaxLease <= 0:
+		return errors.New("--default-lease and --max-lease must be longer than 0")
+	case g.DefaultLease > g.MaxLease:
+		return errors.New("--default-lease is longer than --max-lease")
+	case g.MaxInstances != nil && *g.MaxInstances < 0:
+		return errors.New("--max-instances must not be negative")
+	case g.SandboxSpeed < 0 || g.SandboxSpeed > maxSpeed:
+		return errors.New("--sandbox-speed must be between 0 and 100000")
+	}
+	return nil
+}
+
+const maxSpeed = 100_000
+
+func (g *globals) policy() guard.Policy {
+	return guard.Policy{
+		MaxPerHour: g.MaxDollarsPerHour, MaxTotalPerHour: g.MaxTotalDollarsPerHour, MaxInstances: g.MaxInstances,
+		DefaultLease: g.DefaultLease, MaxLease: g.MaxLease,
+	}
+}
+
+func (g *globals) selection() tool.Selection {
+	return tool.Selection{Toolsets: g.Toolsets, Only: g.Tools, Exclude: g.ExcludeTools, ReadOnly: g.ReadOnly}
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/server"
+	"vast-mcp/journal"
+	"vast-mcp/sandbox"
+	"vast-mcp/vast"
+)
+
+// pace is how long calls may take: an MCP client gives up after a minute, a
+// script waits longer.
+type pace struct {
+	answer, order time.Duration
+}
+
+func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second} }
+func callPace() pace { return pace{answer: 110 * time.Second, order: 60 * time.Second} }
+
+const (
+	livePoll    = 10 * time.Second
+	sandboxPoll = 500 * time.Millisecond
+)
+
+// app assembles the server that the globals describe. It opens and sends
+// nothing.
+func (s *session) app(p pace) (*server.App, error) {
+	dir, err := s.globals.stateDir()
+	if err != nil {
+		return nil, &exit{exitUsage, err}
+	}
+	clock := vast.SystemClock{}
+	c := server.Config{
+		Version: s.version, Clock: clock, Log: s.log, Policy: s.globals.policy(), Mode: guard.Mode(s.globals.Approve),
+		Selection: s.globals.selection(), Sandbox: s.globals.Sandbox,
+		ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order,
+		Key: sync.OnceValues(func() ([]byte, error) { return stateKey(dir) }),
+	}
+	if s.globals.Sandbox {
+		err = s.sandboxWorld(&c, dir)
+	} else {
+		err = s.liveWorld(&c, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	app, err := server.New(c)
+	if err != nil {
+		return nil, &exit{exitUsage, err}
+	}
+	return app, nil
+}
+
+// approveCommand is the command line that approves a code, as it must be typed
+// to reach the same journal.
+func (s *session) approveCommand(code string) string {
+	command := "vast-mcp approve " + code
+	if s.globals.StateDir != "" {
+		command += " --state-dir " + shellQuote(s.globals.StateDir)
+	}
+	return command
+}
+
+func shellQuote(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:\\") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+func liveJournal(dir string, clock vast.Clock) *journal.Journal {
+	return journal.New(filepath.Join(dir, "live", "journal.db"), clock.Now)
+}
+
+func sandboxJournal(dir string, clock vast.Clock) *journal.Journal {
+	return journal.New(filepath.Join(dir, "sandbox", "journal.db"), clock.Now)
+}
+
+func (s *session) liveWorld(c *server.Config, dir string) error {
+	key, err := s.globals.apiKey()
+	if err != nil {
+		return &exit{exitUsage, err}
+	}
+	opts := []vast.Option{vast.WithUserAgent("vast-mcp/" + s.version), vast.WithLogger(s.log), vast.WithPace(vast.LivePace())}
+	if url := os.Getenv("VAST_URL"); url != "" {
+		opts = append(opts, vast.WithBaseURL(url))
+	}
+	c.Journal, c.Fingerprint, c.PollEvery = liveJournal(dir, c.Clock), fingerprint(key), livePoll
+	if c.Client, err = vast.NewClient(key, opts...); err != nil {
+		return usage("VAST_URL: %w", err)
+	}
+	return nil
+}
+
+func (s *session) sandboxWorld(c *server.Config, dir string) error {
+	for _, name := range []string{"VAST_URL", "VAST_API_KEY"} {
+		if os.Getenv(name) != "" {
+			_, _ = fmt.Fprintf(s.stderr, "vast-mcp: --sandbox is on, so %s is not used\n", name)
+		}
+	}
+	market, err := s.openMarket(sandbox.Options{}, dir)
+	if err != nil {
+		return err
+	}
+	c.Journal, c.PollEvery = sandboxJournal(dir, c.Clock), sandboxPoll
+	c.Client, err = vast.NewClient(market.Key(), vast.WithBaseURL(market.Origin()), vast.WithTransport(market.Transport()), vast.WithLogger(s.log))
+	return err
+}
+
+// openMarket opens the one simulated market of the state folder.
+func (s *session) openMarket(o sandbox.Options, dir string) (*sandbox.Market, error) {
+	o.Dir, o.Speed, o.Fresh = filepath.Join(dir, "sandbox"), s.globals.SandboxSpeed, s.globals.SandboxFresh
+	if o.Fresh {
+		if err := removeJournal(filepath.Join(o.Dir, "journal.db")); err != nil {
+			return nil, err
+		}
+	}
+	return sandbox.Open(o)
+}
+
+// removeJournal deletes a sandbox's journal together with its side files.
+func removeJournal(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package tool
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"vast-mcp/guard"
+	"vast-mcp/journal"
+)
+
+// job is one guarded call, its types erased.
+type job struct {
+	call guard.Call
+	end  bool // it only ends something, so it must work with the journal out of order
+	plan func(context.Context) (guard.Plan, error)
+	do   func(context.Context, *guard.Grant) (decided, error)
+}
+
+// decide takes a guarded call from its plan to its result.
+func (r *Runner) decide(ctx context.Context, req request, j job) *mcp.CallToolResult {
+	grant, err := r.guard.Resume(ctx, j.call)
+	if err != nil && (!j.end || ctx.Err() != nil) {
+		return r.fail(j.call.Tool, err)
+	}
+	if grant != nil {
+		res, err := r.carryOut(ctx, j, grant)
+		if !errors.Is(err, guard.ErrOver) {
+			return res
+		}
+	}
+	return r.fresh(ctx, req, j)
+}
+
+// fresh plans, judges and asks.
+func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolResult {
+	plan, err := j.plan(ctx)
+	if err != nil {
+		return r.fail(j.call.Tool, err)
+	}
+	quote, err := r.guard.Quote(ctx, j.call, plan)
+	if err != nil {
+		return r.fail(j.call.Tool, err)
+	}
+	if quote.Ready {
+		return r.redeem(ctx, j, quote, plan)
+	}
+	switch got, answer := r.ask(ctx, req, quote); got {
+	case pending:
+		if err := r.guard.Asked(ctx, quote); err != nil {
+			return r.fail(j.call.Tool, err)
+		}
+		return r.inputRequired(quote)
+	case answeredYes, answeredNo:
+		return r.answered(ctx, req, j, quote, answer)
+	case cannotAsk:
+	}
+	return success(r.approvalNeeded(quote))
+}
+
+// answered records what the client's user said and, after a yes, prices the
+// call again: an answer can be minutes old.
+func (r *Runner) answered(ctx context.Context, req request, j job, quote guard.Quote, answer guard.Answer) *mcp.CallToolResult {
+	quote, err := r.guard.Answer(ctx, quote, answer)
+	if err != nil {
+		return r.fail(j.call.Tool, err)
+	}
+	if !answer.Yes {
+		return success(declined())
+	}
+	ctx, cancel := r.extend(ctx, req, afterYes)
+	defer cancel()
+	plan, err := j.plan(ctx)
+	if err != nil {
+		return r.fail(j.call.Tool, err)
+	}
+	if !quote.Unwritten {
+		if quote, err = r.guard.Quote(ctx, j.call, plan); err != nil {
+			return r.fail(j.call.Tool, err)
+		}
+	}
+	if !quote.Ready {
+		return success(r.approvalNeeded(quote))
+	}
+	return r.redeem(ctx, j, quote, plan)
+}
+
+func (r *Runner) redeem(ctx context.Context, j job, quote guard.Quote, plan guard.Plan) *mcp.CallToolResult {
+	grant, err := r.guard.Redeem(ctx, j.call, quote, plan)
+	if errors.Is(err, journal.ErrMoved) || errors.Is(err, guard.ErrNotWaiting) {
+		// Another call redeemed it first: this one has its result.
+		grant, err = r.guard.Resume(ctx, j.call)
+		if err == nil && grant == nil {
+			err = guard.ErrOtherCall
+		}
+	}
+	if err != nil {
+		return r.fail(j.call.Tool, err)
+	}
+	res, _ := r.carryOut(ctx, j, grant)
+	return res
+}
+
+// carryOut does what was granted and records what the caller is told. The
+// error is the one that the result tells of.
+func (r *Runner) carryOut(ctx context.Context, j job, grant *guard.Grant) (*mcp.CallToolResult, error) {
+	out, err := j.do(ctx, grant)
+	if err != nil {
+		return r.fail(j.call.Tool, err), err
+	}
+	res := success(out)
+	if err := grant.Tell(ctx, string(out.decision().Status), structured(out)); err != nil {
+		r.log.Warn("the outcome could not be recorded", "tool", j.call.Tool, "err", err)
+	}
+	return res, nil
+}

@@ -1,0 +1,134 @@
+package tool
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/usd"
+)
+
+// Status is how a guarded call ended.
+type Status string
+
+// The ways a guarded call ends other than by an error.
+const (
+	Done           Status = "done"
+	ApprovalNeeded Status = "approval_needed"
+	Declined       Status = "declined"
+	Unknown        Status = "unknown" // being settled: do not repeat it with other arguments
+)
+
+// Decision is embedded by the output of every guarded tool.
+type Decision struct {
+	Status   Status `json:"status" jsonschema:"enum=done,enum=approval_needed,enum=declined,enum=unknown"`
+	Quote    *Quote `json:"quote,omitempty"`
+	Replayed bool   `json:"replayed,omitempty" jsonschema_description:"an earlier, identical call did it"`
+	Message  string `json:"message,omitempty"`
+}
+
+// decided is what the output of a guarded tool must be.
+type decided interface {
+	decision() Decision
+	Text() string
+}
+
+func (d Decision) decision() Decision { return d }
+
+// Finished is the decision of a call that did what it was granted.
+func Finished(g *guard.Grant) Decision {
+	return Decision{Status: Done, Replayed: g.Resumed()}
+}
+
+// Quote is a price and the ways to say yes to it.
+type Quote struct {
+	QuoteID         string     `json:"quote_id"`
+	Code            string     `json:"code,omitempty"`
+	Summary         string     `json:"summary"`
+	PerHour         usd.Amount `json:"dollars_per_hour"`
+	Most            usd.Amount `json:"most_dollars" jsonschema_description:"up-front + rate x lease; traffic not included"`
+	AfterStopPerDay usd.Amount `json:"after_stop_dollars_per_day,omitempty"`
+	UploadPerGB     float64    `json:"upload_dollars_per_gb,omitempty"`
+	DownloadPerGB   float64    `json:"download_dollars_per_gb,omitempty"`
+	LeaseHours      float64    `json:"lease_hours,omitempty"`
+	EnforcedBy      []string   `json:"enforced_by"`
+	Warnings        []string   `json:"warnings,omitempty"`
+	ExpiresAt       time.Time  `json:"expires_at"`
+	facts           []guard.Fact
+	effect          guard.Effect
+}
+
+func (r *Runner) showQuote(q guard.Quote) *Quote {
+	p := q.Plan
+	summary := p.Summary
+	if r.sandbox {
+		summary += " (sandbox: no real money)"
+	}
+	return &Quote{
+		QuoteID: q.ID, Code: q.Code, Summary: summary, PerHour: p.Rate, Most: q.Most, AfterStopPerDay: p.AfterStopPerDay,
+		UploadPerGB: p.UploadPerGB, DownloadPerGB: p.DownloadPerGB, LeaseHours: p.Lease.Hours(),
+		EnforcedBy: append([]string{}, p.EnforcedBy...), Warnings: p.Warnings,
+		ExpiresAt: q.ExpiresAt.UTC().Truncate(time.Second), facts: p.Facts, effect: p.Effect,
+	}
+}
+
+// Text is the quote as a person reads it before saying yes.
+func (q *Quote) Text() string {
+	var b strings.Builder
+	b.WriteString(q.Summary + "\n")
+	for _, f := range q.facts {
+		fmt.Fprintf(&b, "  %-10s %s\n", f.Name, f.Value)
+	}
+	if q.effect == guard.Spend {
+		fmt.Fprintf(&b, "  %-10s %s/h, at most %s in %g h, traffic not included\n", "price", q.PerHour, q.Most, q.LeaseHours)
+		if q.AfterStopPerDay > 0 {
+			fmt.Fprintf(&b, "  %-10s the disk goes on costing %s a day until it is destroyed\n", "stopped", q.AfterStopPerDay)
+		}
+		fmt.Fprintf(&b, "  %-10s %s\n", "lease ends", enforced(q.EnforcedBy))
+	}
+	for _, w := range q.Warnings {
+		fmt.Fprintf(&b, "  %-10s %s\n", "warning", w)
+	}
+	return b.String()
+}
+
+func enforced(by []string) string {
+	if len(by) == 0 {
+		return "by nobody: no program enforces it, so stop or destroy it yourself"
+	}
+	return "enforced by " + strings.Join(by, ", ")
+}
+
+// refused is the result of a guarded call that was not carried out.
+type refused struct {
+	Decision
+
+	text string
+}
+
+// Text is what the caller reads.
+func (r refused) Text() string { return r.text }
+
+func (r *Runner) approvalNeeded(q guard.Quote) refused {
+	shown := r.showQuote(q)
+	var way string
+	switch {
+	case r.guard.Mode() == guard.Model:
+		way = fmt.Sprintf("To go ahead, call again with the same arguments and approval %q.", q.ID)
+	case q.Unwritten:
+		way = "The journal is out of order, so only a client that asks its user can approve this. Use one, or the Vast.ai console."
+		shown.Code = ""
+	default:
+		way = fmt.Sprintf("A person must approve: ask them to run  %s  and then make this same call again.", r.approveCommand(q.Code))
+	}
+	return refused{
+		Decision: Decision{Status: ApprovalNeeded, Quote: shown, Message: way},
+		text:     "Approval needed. Nothing was done.\n" + shown.Text() + way + "\nThe quote " + q.ID + " expires at " + shown.ExpiresAt.Format(time.RFC3339) + ".",
+	}
+}
+
+func declined() refused {
+	const said = "The user said no. Nothing was done. Do not try again unless the user asks for it."
+	return refused{Decision: Decision{Status: Declined, Message: said}, text: said}
+}

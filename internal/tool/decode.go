@@ -1,0 +1,151 @@
+package tool
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	validator "github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"vast-mcp/guard"
+)
+
+// maxArguments caps the arguments of one call. The longest legitimate one is a
+// start script of 16 KiB.
+const maxArguments = 64 << 10
+
+// decode validates raw arguments against the schema, fills in defaults and
+// returns the input together with its canonical JSON.
+func decode[In any](s *inputSchema, raw json.RawMessage) (in In, canonical []byte, err error) {
+	fields, err := object(raw)
+	if err != nil {
+		return in, nil, err
+	}
+	if err := s.validate(raw, fields); err != nil {
+		return in, nil, err
+	}
+	for name, value := range s.defaults {
+		if _, given := fields[name]; !given {
+			fields[name] = value
+		}
+	}
+	if err := json.Unmarshal(marshal(fields), &in); err != nil {
+		return in, nil, Fail(InvalidArguments, "%v", err)
+	}
+	return in, marshal(in), nil
+}
+
+// object splits the arguments into their fields, refusing what is not one JSON
+// object of valid UTF-8. Absent arguments are an empty object.
+func object(raw json.RawMessage) (map[string]json.RawMessage, error) {
+	switch {
+	case len(bytes.TrimSpace(raw)) == 0 || string(raw) == "null":
+		return map[string]json.RawMessage{}, nil
+	case len(raw) > maxArguments:
+		return nil, Fail(InvalidArguments, "the arguments are %d bytes long and at most %d are taken", len(raw), maxArguments).
+			Hint("shorten them; put long scripts behind a URL or gzip and base64 them")
+	case !utf8.Valid(raw):
+		return nil, Fail(InvalidArguments, "the arguments are not valid UTF-8").Hint("send JSON text in UTF-8")
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, Fail(InvalidArguments, "the arguments are not a JSON object: %v", err).Hint(`send an object like {"name": value}`)
+	}
+	return fields, nil
+}
+
+// validate explains every violation at once, naming the field.
+func (s *inputSchema) validate(raw json.RawMessage, fields map[string]json.RawMessage) error {
+	if len(fields) == 0 {
+		raw = json.RawMessage("{}")
+	}
+	doc, err := validator.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return Fail(InvalidArguments, "the arguments are not JSON: %v", err)
+	}
+	err = s.compiled.Validate(doc)
+	if err == nil {
+		return nil
+	}
+	var invalid *validator.ValidationError
+	if !errors.As(err, &invalid) {
+		return Fail(InvalidArguments, "%v", err)
+	}
+	problems := s.explain(invalid)
+	slices.Sort(problems)
+	return Fail(InvalidArguments, "%s", strings.Join(slices.Compact(problems), "; ")).Hint("arguments: %s", strings.Join(s.names, ", "))
+}
+
+func (s *inputSchema) explain(e *validator.ValidationError) []string {
+	if len(e.Causes) > 0 {
+		var all []string
+		for _, c := range e.Causes {
+			all = append(all, s.explain(c)...)
+		}
+		return all
+	}
+	field := strings.Join(e.InstanceLocation, ".")
+	switch k := e.ErrorKind.(type) {
+	case *kind.AdditionalProperties:
+		return s.unknown(field, k.Properties)
+	case *kind.Required:
+		return []string{fmt.Sprintf("%s is required", strings.Join(k.Missing, " and "))}
+	}
+	said := e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+	return []string{strings.TrimPrefix(field+": "+clip(said, 200), ": ")}
+}
+
+func (s *inputSchema) unknown(field string, names []string) []string {
+	var all []string
+	for _, name := range names {
+		problem := fmt.Sprintf("unknown argument %q", clip(name, 60))
+		if field != "" {
+			problem += " in " + field
+		} else if near := Nearest(name, s.names, 1); len(near) > 0 {
+			problem += fmt.Sprintf(" (did you mean %q?)", near[0])
+		}
+		all = append(all, problem)
+	}
+	return all
+}
+
+// takeApproval removes the argument approval, which is part of no tool's
+// input, so that it never changes what a call is.
+func takeApproval(mode guard.Mode, raw json.RawMessage) (named string, rest json.RawMessage, err error) {
+	if mode != guard.Model {
+		return "", raw, nil
+	}
+	fields, err := object(raw)
+	if err != nil {
+		return "", nil, err
+	}
+	value, given := fields["approval"]
+	if !given {
+		return "", raw, nil
+	}
+	if err := json.Unmarshal(value, &named); err != nil {
+		return "", nil, Fail(InvalidArguments, "approval: got %s, want the quote_id as a string", clip(string(value), 40))
+	}
+	rest2 := maps.Clone(fields)
+	delete(rest2, "approval")
+	return named, marshal(rest2), nil
+}
+
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}

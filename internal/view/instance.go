@@ -1,0 +1,150 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"vast-mcp/internal/plain"
+	"vast-mcp/internal/usd"
+	"vast-mcp/rental"
+	"vast-mcp/vast"
+)
+
+// Instance is a rental as an agent sees it.
+type Instance struct {
+	InstanceID     vast.InstanceID   `json:"instance_id"`
+	State          State             `json:"state"`
+	Why            string            `json:"why,omitempty"`
+	Next           string            `json:"next,omitempty"`
+	Label          string            `json:"label,omitempty"`
+	GPUName        string            `json:"gpu_name"`
+	NumGPUs        int               `json:"num_gpus"`
+	GPURAMGB       float64           `json:"gpu_ram_gb,omitempty"`
+	Image          string            `json:"image"`
+	DiskGB         float64           `json:"disk_gb"`
+	Region         string            `json:"region"`
+	MachineID      vast.MachineID    `json:"machine_id"`
+	PerHour        usd.Amount        `json:"dollars_per_hour" jsonschema_description:"while it runs"`
+	StoppedPerHour usd.Amount        `json:"stopped_dollars_per_hour" jsonschema_description:"while it is stopped: the disk"`
+	SoFar          *usd.Amount       `json:"dollars_so_far,omitempty" jsonschema_description:"as the API has billed it; it lags"`
+	Interruptible  bool              `json:"interruptible,omitempty"`
+	Lease          *Lease            `json:"lease,omitempty"`
+	SSH            *SSH              `json:"ssh,omitempty"`
+	Ports          map[string]string `json:"ports,omitempty" jsonschema_description:"port inside -> public address"`
+	Vast           Status            `json:"vast"`
+}
+
+// Lease is until when an instance may live, and what happens then.
+type Lease struct {
+	Until    time.Time `json:"until"`
+	OnExpiry string    `json:"on_expiry"`
+}
+
+// SSH is how to log in.
+type SSH struct {
+	Command string `json:"command"`
+	Host    string `json:"host"`
+	Port    int    `json:"port"`
+}
+
+// Status holds the API's own four words and its message.
+type Status struct {
+	Actual   string `json:"actual_status,omitempty"`
+	Intended string `json:"intended_status,omitempty"`
+	Cur      string `json:"cur_state,omitempty"`
+	NextWord string `json:"next_state,omitempty"`
+	Message  string `json:"status_msg,omitempty" jsonschema_description:"untrusted text from the host"`
+}
+
+// maxMessage caps what a host says about itself.
+const maxMessage = 300
+
+// OfInstance is how an agent sees in; now is the API's clock.
+func OfInstance(in vast.Instance, now time.Time) Instance {
+	text, tail, leased := rental.ParseLabel(in.Label)
+	r := read(in, now)
+	v := Instance{
+		InstanceID: in.ID, State: r.state, Why: r.why, Next: r.next, Label: plain.Line(text, 200),
+		GPUName: plain.Line(in.GPUName, 60), NumGPUs: in.NumGPUs, GPURAMGB: gib(in.GPURAMMB), Image: plain.Line(in.Image, 200),
+		DiskGB: in.DiskGB, Region: Region(in.Geolocation), MachineID: in.MachineID,
+		PerHour: usd.Ceil(in.PerHour), StoppedPerHour: usd.Ceil(in.DiskPerHour), Interruptible: in.IsBid,
+		Vast: Status{
+			Actual: plain.Line(in.Status, 30), Intended: plain.Line(in.Wanted, 30), Cur: plain.Line(in.ContractState, 30),
+			NextWord: plain.Line(in.NextContractState, 30), Message: plain.Line(in.StatusMessage, maxMessage),
+		},
+	}
+	if leased {
+		v.Lease = &Lease{Until: tail.Until, OnExpiry: tail.OnExpiry}
+	}
+	if r.state == Ready {
+		v.connect(in)
+	}
+	return v
+}
+
+// connect adds the ways in.
+func (v *Instance) connect(in vast.Instance) {
+	if host, port := in.SSH(); host != "" && port != 0 && strings.Contains(in.LaunchMode, "ssh") {
+		v.SSH = &SSH{Command: fmt.Sprintf("ssh -p %d root@%s", port, host), Host: host, Port: port}
+	}
+	for inside, bindings := range in.Ports {
+		if len(bindings) == 0 || in.PublicIP == "" {
+			continue
+		}
+		if v.Ports == nil {
+			v.Ports = map[string]string{}
+		}
+		v.Ports[inside] = in.PublicIP + ":" + bindings[0].HostPort
+	}
+}
+
+// Text is the instance in a few lines.
+func (v Instance) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Instance %d is %s", v.InstanceID, v.State)
+	if v.Why != "" {
+		b.WriteString(": " + v.Why)
+	}
+	fmt.Fprintf(&b, ".\n%dx %s, %s, %g GB disk, %s\n", v.NumGPUs, v.GPUName, v.Region, v.DiskGB, v.Image)
+	fmt.Fprintf(&b, "%s/h running, %s/h stopped", v.PerHour, v.StoppedPerHour)
+	if v.SoFar != nil {
+		fmt.Fprintf(&b, ", %s so far", *v.SoFar)
+	}
+	b.WriteString("\n")
+	if v.Lease != nil {
+		fmt.Fprintf(&b, "lease: %s at %s\n", v.Lease.OnExpiry, v.Lease.Until.Format(time.RFC3339))
+	}
+	if v.SSH != nil {
+		b.WriteString(v.SSH.Command + "\n")
+	}
+	for _, inside := range slices.Sorted(maps.Keys(v.Ports)) {
+		fmt.Fprintf(&b, "port %s is %s\n", inside, v.Ports[inside])
+	}
+	if v.Vast.Message != "" {
+		fmt.Fprintf(&b, "host says (untrusted): %q\n", v.Vast.Message)
+	}
+	if v.Next != "" {
+		b.WriteString("Next: " + v.Next + "\n")
+	}
+	return b.String()
+}
+
+// InstanceTable is the instances as a table, one line each.
+func InstanceTable(all []Instance) string {
+	t := table{{"instance_id", "state", "gpu", "$/h", "stopped $/h", "lease until", "label"}}
+	for _, v := range all {
+		until := "none"
+		if v.Lease != nil {
+			until = v.Lease.Until.Format("01-02 15:04Z") + " " + v.Lease.OnExpiry
+		}
+		t = append(t, []string{
+			fmt.Sprint(v.InstanceID), string(v.State), fmt.Sprintf("%dx %s", v.NumGPUs, v.GPUName),
+			fmt.Sprintf("%.4f", v.PerHour.Float()), fmt.Sprintf("%.4f", v.StoppedPerHour.Float()), until, cmp.Or(v.Label, "-"),
+		})
+	}
+	return t.String()
+}

@@ -1,0 +1,138 @@
+package journal
+
+import (
+	"encoding/json"
+	"time"
+
+	"vast-mcp/internal/usd"
+)
+
+// QuoteState is where a quote stands.
+type QuoteState string
+
+// The states of a quote. Expiry is not a state but a time: see Quote.ExpiresAt.
+const (
+	Open       QuoteState = "open"
+	Approved   QuoteState = "approved"
+	Redeemed   QuoteState = "redeemed"
+	Declined   QuoteState = "declined"
+	Superseded QuoteState = "superseded" // a dearer plan took its place
+)
+
+// Quote is a priced plan that waits for an approval, or has had one.
+type Quote struct {
+	ID     string // 128 random bits, base32
+	Code   string // what a person types to approve it; 40 random bits
+	Caller string // who asked: "local", or the name of a bearer
+	Tool   string
+	Digest string // keyed hash of the arguments after defaults and of what they resolve to
+	Mode   string // the approval mode it was made under
+	State  QuoteState
+
+	Plan json.RawMessage // the guard's plan, without secrets
+	Rate usd.Amount      // dollars per hour
+	Most usd.Amount      // up-front + rate x lease
+
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	AskedAt   time.Time // when the caller's client was last asked; zero: never
+	ClosedAt  time.Time // when it was declined or redeemed
+}
+
+// Live reports whether the quote can still be approved or redeemed at now.
+func (q Quote) Live(now time.Time) bool {
+	return (q.State == Open || q.State == Approved) && now.Before(q.ExpiresAt)
+}
+
+// Approval records a yes or a no and how it came.
+type Approval struct {
+	Quote string
+	Yes   bool
+	Via   string        // for example "elicitation" or "command, same user"
+	Took  time.Duration // from asking to answering; zero when it was not asked
+	At    time.Time
+}
+
+// IntentState is where an intent stands; see the money path in docs/design.md.
+type IntentState string
+
+// The states of an intent. Prepared up to Rented count against the caps.
+const (
+	Prepared IntentState = "prepared" // written down, nothing sent
+	Sent     IntentState = "sent"     // the request may be on the wire
+	Answered IntentState = "answered" // the API said yes and gave an id; not seen yet
+	Looking  IntentState = "looking"  // the API said no; one look found nothing, a second is due
+	Unknown  IntentState = "unknown"  // nobody knows yet
+	Undoing  IntentState = "undoing"  // something is there that must go
+	Rented   IntentState = "rented"   // seen with our nonce
+	Refused  IntentState = "refused"  // certainly nothing was done
+	Closed   IntentState = "closed"   // no sign of it after three looks
+	Ended    IntentState = "ended"    // it was there and is gone
+	Done     IntentState = "done"     // a stop, destroy or key operation that was carried out
+)
+
+// Counts reports whether the intent counts against the caps.
+func (s IntentState) Counts() bool {
+	switch s {
+	case Prepared, Sent, Answered, Looking, Unknown, Undoing, Rented:
+		return true
+	case Refused, Closed, Ended, Done:
+		return false
+	}
+	return true
+}
+
+// Intent is what was about to be done, written before the request that does it.
+type Intent struct {
+	Nonce  string // 16 characters; it also stands in the label of a rental
+	Quote  string
+	Caller string
+	Tool   string
+	Kind   string // "create", "start", or "act" for what needs no settling
+	State  IntentState
+	Why    string // for people: what happened last
+
+	Offer    int64
+	Instance int64      // zero until known; a hint only while unknown
+	Rate     usd.Amount // dollars per hour that were approved
+	Label    string
+	Until    time.Time // end of the lease, on the API's clock
+	OnExpiry string
+
+	Deadline  time.Time // until when the request may be on its way, wall clock
+	Looks     int       // complete lists that did not have it
+	LookedAt  time.Time
+	Delivered bool // the result was handed to the caller while the call was alive
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Outcome is what came of an intent, as the caller was told.
+type Outcome struct {
+	Nonce  string
+	Status string
+	Result json.RawMessage // the tool's structured result, without secrets
+	At     time.Time
+}
+
+// Lease is the last deadline that was granted for a rental.
+type Lease struct {
+	Nonce       string
+	Instance    int64
+	Until       time.Time
+	OnExpiry    string
+	IdleMinutes int
+	GrantedAt   time.Time
+}
+
+// Event is one line of the realm's chained log. Each hash covers the one
+// before, so that damage and partial edits show.
+type Event struct {
+	Seq     int64
+	At      time.Time
+	Kind    string
+	Subject string
+	Data    json.RawMessage
+	Prev    string
+	Hash    string
+}

@@ -1,0 +1,169 @@
+package rental
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/journal"
+	"vast-mcp/vast"
+)
+
+// Result is what is known of a rental when the call answers.
+type Result struct {
+	Instance vast.Instance // zero unless it was seen
+	Known    bool          // false: nobody knows yet, it is being settled
+	Why      string        // for people, when not known
+}
+
+const (
+	seenWithin = 15 * time.Second // how long a fresh machine may take to show up
+	seenPause  = time.Second
+	waitOthers = 40 * time.Second // how long to wait for another call with the same grant
+)
+
+// Create carries out a granted rental, or carries on where an earlier call
+// stopped. When ctx ends first it answers unknown, and the work goes on to a
+// written outcome: see Wait.
+func (d *Desk) Create(ctx context.Context, g *guard.Grant, r Request) (Result, error) {
+	return d.detached(ctx, func(ctx context.Context) (Result, error) { return d.create(ctx, g, r) })
+}
+
+// detached runs work that must reach its written outcome whatever happens to
+// the call that asked for it.
+func (d *Desk) detached(ctx context.Context, work func(context.Context) (Result, error)) (Result, error) {
+	type answer struct {
+		res Result
+		err error
+	}
+	answers := make(chan answer, 1)
+	d.working.Go(func() {
+		res, err := work(context.WithoutCancel(ctx))
+		answers <- answer{res, err}
+	})
+	select {
+	case a := <-answers:
+		return a.res, a.err
+	case <-ctx.Done():
+		return Result{Why: "there was no answer in time; it is being settled"}, nil
+	}
+}
+
+func (d *Desk) create(ctx context.Context, g *guard.Grant, r Request) (Result, error) {
+	if g.Resumed() {
+		if err := d.waitForOther(ctx, g); err != nil {
+			return Result{}, err
+		}
+	}
+	switch g.Intent().State {
+	case journal.Prepared:
+		return d.order(ctx, g, r)
+	case journal.Rented:
+		return d.still(ctx, g)
+	case journal.Sent, journal.Answered, journal.Looking, journal.Unknown, journal.Undoing:
+		return d.look(ctx, g)
+	case journal.Refused, journal.Closed, journal.Ended, journal.Done:
+	}
+	return Result{}, guard.ErrOver
+}
+
+// waitForOther waits while another call is working on the same intent.
+func (d *Desk) waitForOther(ctx context.Context, g *guard.Grant) error {
+	_, err := d.poll(ctx, seenPause, waitOthers, func() (bool, error) {
+		if err := g.Reread(ctx); err != nil {
+			return false, err
+		}
+		in := g.Intent()
+		busy := in.State == journal.Prepared || in.State == journal.Sent && d.clock.Now().Before(in.Deadline)
+		return !busy, nil
+	})
+	if err == nil && g.Intent().State == journal.Prepared {
+		err = g.GiveBack(ctx, "never sent", journal.Prepared)
+		err = errors.Join(err, guard.ErrOver)
+	}
+	return err
+}
+
+// order sends the one request that rents. The compare-and-swap before it makes
+// sure that no other process does; whoever loses it sends nothing.
+func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, error) {
+	order := wireOrder(r, g.Plan())
+	err := g.Move(ctx, journal.Sent, func(in *journal.Intent) {
+		in.Deadline = d.clock.Now().Add(d.orderWithin)
+	}, journal.Prepared)
+	if err != nil {
+		return Result{}, err
+	}
+	sending, cancel := context.WithTimeout(ctx, d.orderWithin)
+	defer cancel()
+	id, err := d.client.Instances.Create(sending, r.Offer, order)
+	return d.answered(ctx, g, id, err)
+}
+
+func wireOrder(r Request, p guard.Plan) vast.CreateInstance {
+	env, _ := r.wireEnv() // checked when it was planned
+	if r.TemplateHash == "" {
+		env[nonceEnv] = p.Nonce
+	}
+	order := vast.CreateInstance{
+		Image: r.Image, TemplateHash: r.TemplateHash, Label: p.Label, OnStart: r.OnStart, RunType: p.Memo,
+		ImageLogin: r.ImageLogin, DiskGB: r.DiskGB, Env: env, BidPerHour: r.BidPerHour,
+	}
+	if r.RunType == RunArgs {
+		order.Args = []string{}
+	}
+	return order
+}
+
+// nonceEnv is the variable that carries the nonce into the instance: a second
+// place to find a rental whose label was edited.
+const nonceEnv = "VAST_MCP_RENTAL"
+
+// answered moves the intent by what came back, and looks.
+func (d *Desk) answered(ctx context.Context, g *guard.Grant, id vast.InstanceID, err error) (Result, error) {
+	failed, _ := errors.AsType[*vast.Error](err)
+	switch {
+	case err == nil:
+		if err := g.Move(ctx, journal.Answered, func(in *journal.Intent) { in.Instance = int64(id) }, journal.Sent); err != nil {
+			return Result{}, err
+		}
+		return d.look(ctx, g)
+	case failed != nil && failed.NotSent:
+		return Result{}, errors.Join(g.GiveBack(ctx, "never sent", journal.Sent), err)
+	case failed != nil && !failed.Uncertain:
+		return d.refused(ctx, g, err)
+	}
+	err = g.Move(ctx, journal.Unknown, func(in *journal.Intent) {
+		in.Why = fmt.Sprintf("the answer to the order was lost: %v", err)
+		if failed != nil {
+			in.Instance = int64(failed.NewContract)
+		}
+	}, journal.Sent)
+	if err != nil {
+		return Result{}, err
+	}
+	return d.look(ctx, g)
+}
+
+// refused looks before it believes: a proxy in between may have sent the order
+// twice and shown us the answer to the second.
+func (d *Desk) refused(ctx context.Context, g *guard.Grant, refusal error) (Result, error) {
+	err := g.Move(ctx, journal.Looking, func(in *journal.Intent) { in.Why = refusal.Error() }, journal.Sent)
+	if err != nil {
+		return Result{}, err
+	}
+	list, err := d.client.Instances.All(ctx)
+	if err != nil {
+		err := g.Move(ctx, journal.Unknown, func(in *journal.Intent) {
+			in.Why = fmt.Sprintf("the order was refused (%v), but the list could not be read", refusal)
+		}, journal.Looking)
+		return Result{Why: "the order was refused, but whether nothing was rented could not be checked"}, err
+	}
+	if found, ok := findNonce(list, g.Intent().Nonce); ok {
+		return d.adopt(ctx, g, found)
+	}
+	err = g.Move(ctx, journal.Looking, func(in *journal.Intent) { in.Looks, in.LookedAt = 1, d.clock.Now() }, journal.Looking)
+	return Result{}, errors.Join(refusal, err)
+}

@@ -1,0 +1,170 @@
+package rental
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/usd"
+	"vast-mcp/journal"
+	"vast-mcp/vast"
+)
+
+// Config is what a Desk needs. All fields are required.
+type Config struct {
+	Client      *vast.Client
+	Journal     *journal.Journal
+	Clock       vast.Clock // wall time
+	Log         *slog.Logger
+	Lease       time.Duration // when a rental names none
+	OrderWithin time.Duration // how long an order may stay on the wire
+	Fingerprint string        // of the API key, names the realm when the account cannot be read
+}
+
+// Desk prices and carries out what costs money or ends something. It is safe
+// for concurrent use.
+type Desk struct {
+	client      *vast.Client
+	journal     *journal.Journal
+	clock       vast.Clock
+	log         *slog.Logger
+	lease       time.Duration
+	orderWithin time.Duration
+	fingerprint string
+
+	working sync.WaitGroup // orders on the wire, which outlive their calls
+
+	mu    sync.Mutex
+	realm string
+}
+
+// New returns a Desk. It sends nothing.
+func New(c Config) *Desk {
+	return &Desk{
+		client: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
+		lease: c.Lease, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint,
+	}
+}
+
+// Wait returns when no order is on the wire any more and every outcome is
+// written. New orders must not come in meanwhile.
+func (d *Desk) Wait() { d.working.Wait() }
+
+// Realm names the account that everything is judged in: the API's origin, the
+// account and its team. It asks the API once.
+func (d *Desk) Realm(ctx context.Context) (string, error) {
+	d.mu.Lock()
+	realm := d.realm
+	d.mu.Unlock()
+	if realm != "" {
+		return realm, nil
+	}
+	_, err := d.account(ctx)
+	if err != nil {
+		return "", err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.realm, nil
+}
+
+// account reads the account, and on the way learns the realm. A key that may
+// not read it, but is a key, has a realm of its own.
+func (d *Desk) account(ctx context.Context) (vast.User, error) {
+	user, err := d.client.Account.Current(ctx)
+	realm := ""
+	switch {
+	case err == nil:
+		realm = d.client.Origin() + "#" + strconv.FormatInt(user.ID, 10)
+		if user.TeamID != 0 {
+			realm += "/" + strconv.FormatInt(user.TeamID, 10)
+		}
+	case errors.Is(err, vast.Denied):
+		if _, listErr := d.client.Instances.All(ctx); listErr != nil {
+			return user, err
+		}
+		realm, err = d.client.Origin()+"#key:"+d.fingerprint, nil
+	default:
+		return user, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.realm == "" {
+		d.realm = realm
+	}
+	return user, err
+}
+
+// Exposure is the complete list of what runs, for the guard to judge caps by.
+// Intents that the list settles are settled on the way.
+func (d *Desk) Exposure(ctx context.Context) (guard.Exposure, error) {
+	at := d.clock.Now()
+	list, err := d.client.Instances.All(ctx)
+	if err != nil {
+		return guard.Exposure{}, err
+	}
+	if err := d.reconcile(ctx, list); err != nil {
+		return guard.Exposure{}, err
+	}
+	e := guard.Exposure{At: at}
+	for _, in := range list {
+		_, tail, _ := ParseLabel(in.Label)
+		e.Rentals = append(e.Rentals, guard.Rental{Nonce: tail.Nonce, Instance: int64(in.ID), Running: Running(in), Rate: usd.Ceil(in.PerHour)})
+	}
+	return e, nil
+}
+
+// Running reports whether the instance costs GPU time now, or will as soon as
+// it can.
+func Running(in vast.Instance) bool {
+	return in.Wanted != "stopped" || in.ContractState == "running"
+}
+
+// Ours reports whether this program rented the instance: its label carries a
+// lease.
+func Ours(in vast.Instance) bool {
+	_, _, ok := ParseLabel(in.Label)
+	return ok
+}
+
+// apiNow is the API's clock as its newest answer told it. Leases run on it: the
+// clock of this machine may be days off. Call it right after an answer.
+func (d *Desk) apiNow() time.Time {
+	if at := d.client.ServerTime(); !at.IsZero() {
+		return at
+	}
+	return d.clock.Now()
+}
+
+// ownerName is the label text of a rental that was given none.
+func ownerName(u vast.User) string {
+	local, _, _ := strings.Cut(u.Email, "@")
+	for _, name := range []string{u.Username, local} {
+		if name != "" {
+			return name
+		}
+	}
+	return "vast-user"
+}
+
+// poll calls look until it says it is done, waiting pause in between and for
+// most at the longest. It reports whether look was done in time.
+func (d *Desk) poll(ctx context.Context, pause, most time.Duration, look func() (bool, error)) (bool, error) {
+	for end := d.clock.Now().Add(most); ; {
+		done, err := look()
+		if done || err != nil {
+			return done, err
+		}
+		if !d.clock.Now().Add(pause).Before(end) {
+			return false, nil
+		}
+		if err := d.clock.Sleep(ctx, pause); err != nil {
+			return false, err
+		}
+	}
+}

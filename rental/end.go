@@ -1,0 +1,150 @@
+package rental
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/plain"
+	"vast-mcp/journal"
+	"vast-mcp/vast"
+)
+
+const (
+	endPause  = 2 * time.Second
+	endWithin = 30 * time.Second // how long to watch for what was stopped or destroyed
+)
+
+// PlanStop plans a stop. Stopping a rental of ours is free; somebody else's
+// machine is asked about.
+func (d *Desk) PlanStop(ctx context.Context, id vast.InstanceID) (guard.Plan, error) {
+	row, err := d.client.Instances.Get(ctx, id)
+	if err != nil {
+		return guard.Plan{}, err
+	}
+	return guard.Plan{
+		Effect: guard.Destroy, Kind: guard.KindAct, Instance: int64(id), Nonce: NewNonce(d.apiNow()), Free: Ours(row),
+		Summary: fmt.Sprintf("Stop instance %d, which this program did not rent", id),
+		Facts:   endFacts(row),
+	}, nil
+}
+
+// Stop carries out a granted stop. It answers known when the instance was seen
+// stopped.
+func (d *Desk) Stop(ctx context.Context, g *guard.Grant, id vast.InstanceID) (Result, error) {
+	if err := g.Move(ctx, journal.Sent, nil, journal.Prepared, journal.Sent); err != nil {
+		return Result{}, err
+	}
+	if err := d.client.Instances.Stop(ctx, id); err != nil && !vast.Uncertain(err) {
+		return Result{}, errors.Join(err, g.GiveBack(ctx, "refused: "+err.Error(), journal.Sent))
+	}
+	var row vast.Instance
+	seen, err := d.poll(ctx, endPause, endWithin, func() (bool, error) {
+		var err error
+		row, err = d.client.Instances.Get(ctx, id)
+		return err == nil && Stopped(row), err
+	})
+	if err != nil && ctx.Err() == nil {
+		return Result{}, err
+	}
+	if !seen {
+		return Result{Instance: row, Why: "the stop was sent; the instance is not seen stopped yet"}, nil
+	}
+	return Result{Instance: row, Known: true}, g.Move(ctx, journal.Done, nil, journal.Sent)
+}
+
+// Stopped reports whether the container has ended and is meant to stay so.
+func Stopped(in vast.Instance) bool {
+	ended := in.Status == "exited" || in.Status == "stopped" || in.Status == "created" || in.Status == ""
+	return in.Wanted == "stopped" && in.ContractState == "stopped" && ended
+}
+
+// PlanDestroy plans the end of several instances. All of them must be there.
+func (d *Desk) PlanDestroy(ctx context.Context, ids []vast.InstanceID) (guard.Plan, error) {
+	p := guard.Plan{Effect: guard.Destroy, Kind: guard.KindAct, Lasting: true}
+	var names []string
+	for _, id := range ids {
+		row, err := d.client.Instances.Get(ctx, id)
+		if err != nil {
+			return p, err
+		}
+		p.Facts = append(p.Facts, endFacts(row)...)
+		if !Ours(row) {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("instance %d was not rented by this program", id))
+		}
+		names = append(names, fmt.Sprint(id))
+	}
+	p.Nonce = NewNonce(d.apiNow())
+	if len(ids) == 1 {
+		p.Instance = int64(ids[0])
+	}
+	p.Summary = fmt.Sprintf("Destroy instance %s and erase what is on its disk", strings.Join(names, ", "))
+	return p, nil
+}
+
+func endFacts(row vast.Instance) []guard.Fact {
+	text, _, _ := ParseLabel(row.Label)
+	value := fmt.Sprintf("%dx %s, %g GB disk, $%.4f/h", row.NumGPUs, plain.Line(row.GPUName, 40), row.DiskGB, row.PerHour)
+	if text = plain.Line(text, 60); text != "" {
+		value += ", label " + fmt.Sprintf("%q", text)
+	}
+	return []guard.Fact{{Name: fmt.Sprint(row.ID), Value: value}}
+}
+
+// Destroy carries out a granted destroy and returns the ids that were not seen
+// gone yet; the grant stays good for those.
+func (d *Desk) Destroy(ctx context.Context, g *guard.Grant, ids []vast.InstanceID) (left []vast.InstanceID, err error) {
+	if g.Intent().State == journal.Done {
+		return nil, nil
+	}
+	if err := g.Move(ctx, journal.Sent, nil, journal.Prepared, journal.Sent); err != nil {
+		return ids, err
+	}
+	if err := d.delete(ctx, ids); err != nil {
+		return ids, err
+	}
+	left = ids
+	_, err = d.poll(ctx, endPause, endWithin, func() (bool, error) {
+		var err error
+		left, err = d.present(ctx, left)
+		return len(left) == 0, err
+	})
+	if err != nil && ctx.Err() == nil {
+		return left, err
+	}
+	if len(left) > 0 {
+		return left, nil
+	}
+	return nil, g.Move(ctx, journal.Done, nil, journal.Sent)
+}
+
+func (d *Desk) delete(ctx context.Context, ids []vast.InstanceID) error {
+	var err error
+	if len(ids) == 1 {
+		err = d.client.Instances.Destroy(ctx, ids[0])
+	} else {
+		err = d.client.Instances.DestroyMany(ctx, ids)
+	}
+	if errors.Is(err, vast.NotFound) || vast.Uncertain(err) {
+		return nil // what counts is what is seen afterwards
+	}
+	return err
+}
+
+// present returns those of ids that are still there.
+func (d *Desk) present(ctx context.Context, ids []vast.InstanceID) ([]vast.InstanceID, error) {
+	var left []vast.InstanceID
+	for i, id := range ids {
+		_, err := d.client.Instances.Get(ctx, id)
+		switch {
+		case err == nil:
+			left = append(left, id)
+		case !errors.Is(err, vast.NotFound):
+			return append(left, ids[i:]...), err
+		}
+	}
+	return left, nil
+}

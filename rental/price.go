@@ -1,0 +1,124 @@
+package rental
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/plain"
+	"vast-mcp/internal/usd"
+	"vast-mcp/vast"
+)
+
+// PlanCreate prices a rental by a fresh look at the offer. What cannot be
+// rented fails here, before anybody is asked.
+func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
+	if err := r.check(); err != nil {
+		return guard.Plan{}, err
+	}
+	pricing := vast.OnDemand
+	if r.BidPerHour > 0 {
+		pricing = vast.Interruptible
+	}
+	user, err := d.account(ctx)
+	if err != nil {
+		return guard.Plan{}, err
+	}
+	var template vast.Template
+	if r.TemplateHash != "" {
+		if template, err = d.client.Templates.Get(ctx, r.TemplateHash); err != nil {
+			return guard.Plan{}, err
+		}
+	}
+	offer, err := d.client.Offers.Get(ctx, r.Offer, r.DiskGB, pricing)
+	if err != nil {
+		return guard.Plan{}, err
+	}
+	if err := r.fits(offer); err != nil {
+		return guard.Plan{}, err
+	}
+	p := d.planCreate(r, offer, user)
+	if r.TemplateHash != "" {
+		p.Binding = template.Hash
+		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: plain.Line(template.Name, 80)})
+	}
+	return p, nil
+}
+
+// fits checks the request against the offer.
+func (r Request) fits(o vast.Offer) error {
+	switch {
+	case r.DiskGB > o.DiskSpaceGB:
+		return &BadRequest{"disk_gb", fmt.Sprintf("%g GB asked and the offer has %.0f GB free", r.DiskGB, o.DiskSpaceGB), "ask for less, or search with disk_gb set"}
+	case r.BidPerHour > 0 && r.BidPerHour < o.MinBid:
+		return &BadRequest{"bid_dollars_per_hour", fmt.Sprintf("%g is below the %g that wins now", r.BidPerHour, o.MinBid), "bid more, or choose another offer"}
+	case len(r.Ports) > 0 && o.DirectPorts < len(r.Ports):
+		return &BadRequest{"ports", fmt.Sprintf("%d asked and the offer has %d", len(r.Ports), o.DirectPorts), "choose an offer with more direct_ports"}
+	}
+	return nil
+}
+
+func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
+	now := d.apiNow()
+	lease := d.leaseOf(r.LeaseHours)
+	disk := usd.Ceil(o.DiskPerGBMonth * r.DiskGB / hoursPerMonth)
+	rate := usd.Ceil(o.PerHour)
+	kind := "on demand"
+	if r.BidPerHour > 0 {
+		rate, kind = usd.Ceil(r.BidPerHour).Add(disk), "interruptible"
+	}
+	text := r.Label
+	if text == "" {
+		text = ownerName(u)
+	}
+	tail := Tail{Nonce: NewNonce(now), Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry}
+	p := guard.Plan{
+		Effect: guard.Spend, Kind: guard.KindCreate,
+		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), place(o), kind, lease.Hours()),
+		Rate:    rate, Lease: lease, AfterStopPerDay: disk.For(24 * time.Hour),
+		UploadPerGB: o.UploadPerGB, DownloadPerGB: o.DownloadPerGB,
+		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Until: tail.Until, OnExpiry: tail.OnExpiry,
+		Memo: r.wireRunType(o),
+	}
+	p.Facts = []guard.Fact{
+		{Name: "offer", Value: fmt.Sprintf("%d (machine %d)", o.ID, o.MachineID)},
+		{Name: "image", Value: plain.Line(r.Image, 120)},
+		{Name: "disk", Value: fmt.Sprintf("%g GB", r.DiskGB)},
+		{Name: "traffic", Value: fmt.Sprintf("$%g/GB up, $%g/GB down", o.UploadPerGB, o.DownloadPerGB)},
+		{Name: "then", Value: fmt.Sprintf("%s at %s", r.OnExpiry, tail.Until.Format(time.RFC3339))},
+	}
+	p.Warnings = createWarnings(p, o, u)
+	return p
+}
+
+const hoursPerMonth = 720 // the month that storage is priced by
+
+func createWarnings(p guard.Plan, o vast.Offer, u vast.User) []string {
+	var all []string
+	if o.Seconds > 0 && o.Seconds < p.Lease.Seconds() {
+		all = append(all, fmt.Sprintf("the host's offer ends in %.1f h, before the lease does", o.Seconds/3600))
+	}
+	if most := p.Most(); u.Credit >= 0 && usd.Ceil(u.Credit) < most {
+		all = append(all, fmt.Sprintf("the account's credit of %s is less than the %s that this can cost", usd.Ceil(u.Credit), most))
+	}
+	if o.Verification != "" && o.Verification != "verified" {
+		all = append(all, "the machine is "+plain.Line(o.Verification, 20))
+	}
+	return all
+}
+
+func (d *Desk) leaseOf(asked float64) time.Duration {
+	if asked <= 0 {
+		return d.lease
+	}
+	return time.Duration(asked * float64(time.Hour))
+}
+
+func place(o vast.Offer) string {
+	if where := strings.Trim(plain.Line(o.Geolocation, 40), ", "); where != "" {
+		return where
+	}
+	return "an unknown place"
+}

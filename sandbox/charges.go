@@ -1,0 +1,210 @@
+package sandbox
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	chargePage = 100
+	day        = 24 * time.Hour
+)
+
+// chargeRow is a line of the bill: a day of an instance, or an item of it.
+type chargeRow struct {
+	Start       int64       `json:"start"`
+	End         int64       `json:"end"`
+	Type        string      `json:"type"`
+	Source      *string     `json:"source"`
+	Description string      `json:"description"`
+	Amount      float64     `json:"amount"`
+	Metadata    any         `json:"metadata"`
+	Items       []chargeRow `json:"items"`
+	instance    int64
+}
+
+// chargeQuery is a request for charges, understood.
+type chargeQuery struct {
+	from, to    time.Time
+	instances   bool // the only kind that is sold here
+	latestFirst bool
+	limit       int
+	after       *chargeToken
+}
+
+// chargeToken is the row that a page ended with.
+type chargeToken struct {
+	Day int64 `json:"day"`
+	ID  int64 `json:"id"`
+}
+
+func parseCharges(q url.Values) (chargeQuery, answer, bool) {
+	c := chargeQuery{instances: true, latestFirst: q.Get("latest_first") == "true", limit: chargePage}
+	refused := func(a answer) (chargeQuery, answer, bool) { return c, a, false }
+	var where struct {
+		Day struct {
+			GTE *float64 `json:"gte"`
+			LTE *float64 `json:"lte"`
+		}
+		Type struct{ In []string }
+	}
+	if !argument(q, "select_filters", &where) {
+		return refused(refuse(http.StatusBadRequest, "invalid_request", inQuery+"select_filters is not JSON of the right shape"))
+	}
+	if where.Day.GTE == nil || where.Day.LTE == nil {
+		return refused(refuse(http.StatusBadRequest, "", "Must provide both 'day' gte and lte filters for instance charges"))
+	}
+	for _, kind := range where.Type.In {
+		if !slices.Contains([]string{"instance", "volume", "serverless"}, kind) {
+			return refused(refuse(http.StatusBadRequest, "invalid_request", "type contains invalid value(s)"))
+		}
+	}
+	c.instances = len(where.Type.In) == 0 || slices.Contains(where.Type.In, "instance")
+	c.from, c.to = fromUnix(*where.Day.GTE), fromUnix(*where.Day.LTE)
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
+		c.limit = min(n, chargePage)
+	}
+	if token := q.Get("after_token"); token != "" {
+		var in struct{ Values chargeToken }
+		raw, err := base64.StdEncoding.DecodeString(token)
+		if err != nil || json.Unmarshal(raw, &in) != nil || in.Values.ID == 0 {
+			return refused(refuse(http.StatusBadRequest, "invalid_token", errToken.Error()))
+		}
+		c.after = &in.Values
+	}
+	return c, answer{}, true
+}
+
+// fromUnix keeps what clients send within what days can be counted in.
+func fromUnix(seconds float64) time.Time {
+	return time.Unix(int64(min(max(seconds, 0), 7e9)), 0).UTC()
+}
+
+// charges answers GET /charges/: a row for each day of each instance, made
+// from the meters, growing until the instance is destroyed.
+func (t *tx) charges() answer {
+	q, refusal, ok := parseCharges(t.r.URL.Query())
+	if !ok {
+		return refusal
+	}
+	rows := []chargeRow{}
+	if q.instances {
+		rows = t.chargeRows(q.from, q.to)
+	}
+	total := len(rows)
+	if q.latestFirst {
+		slices.Reverse(rows)
+	}
+	if q.after != nil {
+		i := slices.IndexFunc(rows, func(r chargeRow) bool { return r.Start == q.after.Day && r.instance == q.after.ID })
+		rows = rows[i+1:]
+	}
+	var next *string
+	if len(rows) > q.limit {
+		rows = rows[:q.limit]
+		last := rows[q.limit-1]
+		next = new(base64.StdEncoding.EncodeToString(encode(map[string]any{"values": chargeToken{last.Start, last.instance}})))
+	}
+	return reply(struct {
+		Success   bool        `json:"success"`
+		Count     int         `json:"count"`
+		Total     int         `json:"total"`
+		NextToken *string     `json:"next_token"`
+		Results   []chargeRow `json:"results"`
+	}{true, len(rows), total, next, rows})
+}
+
+// dayOf is a day of an instance.
+type dayOf struct{ day, instance int64 }
+
+// usage is what the meters of one kind ran up in a day.
+type usage struct {
+	amount int64 // micro-dollars
+	ran    time.Duration
+	rate   int64
+}
+
+// chargeRows are the days that touch the given time, oldest first.
+func (t *tx) chargeRows(from, to time.Time) []chargeRow {
+	used := map[dayOf]map[string]usage{}
+	for _, m := range t.st.Meters {
+		for start := latest(m.Start, from).Truncate(day); !start.After(to) && m.between(start, t.now) > 0; start = start.Add(day) {
+			until := start.Add(day)
+			if t.now.Before(until) {
+				until = t.now
+			}
+			key := dayOf{start.Unix(), m.Instance}
+			if used[key] == nil {
+				used[key] = map[string]usage{}
+			}
+			u := used[key][m.Kind]
+			used[key][m.Kind] = usage{u.amount + m.amount(until) - m.amount(start), u.ran + m.between(start, until), m.Rate}
+		}
+	}
+	byAge := func(a, b dayOf) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.instance, b.instance)) }
+	rows := []chargeRow{}
+	for _, key := range slices.SortedFunc(maps.Keys(used), byAge) {
+		rows = append(rows, t.chargeRow(key, used[key]))
+	}
+	return rows
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// chargeRow is one day of one instance; its amount is the sum of its rounded
+// items.
+func (t *tx) chargeRow(of dayOf, used map[string]usage) chargeRow {
+	p := t.st.billed(of.instance)
+	row := chargeRow{
+		Start: of.day, End: of.day + int64(day/time.Second), Type: "instance",
+		Source:      new(fmt.Sprintf("instance-%d", of.instance)),
+		Description: fmt.Sprintf("Instance %d Charges - 1 day", of.instance),
+		Metadata:    map[string]any{"label": p.Label, "template_id": p.TemplateID},
+		instance:    of.instance,
+	}
+	item := func(kind, format string, args ...any) {
+		amount := round(dollars(used[kind].amount), 3)
+		row.Amount = round(row.Amount+amount, 3)
+		row.Items = append(row.Items, chargeRow{
+			Start: row.Start, End: row.End, Type: itemTypes[kind], Description: fmt.Sprintf(format, args...),
+			Amount: amount, Metadata: struct{}{}, Items: []chargeRow{},
+		})
+	}
+	traffic := func(kind string, gbPerHour float64) {
+		item(kind, "%.3f GB at $%.3f/GB", used[kind].ran.Hours()*gbPerHour, float64(used[kind].rate)/1e9/gbPerHour)
+	}
+	item(gpuMeter, "%.3f hours at $%.3f/hour", used[gpuMeter].ran.Hours(), float64(used[gpuMeter].rate)/1e9)
+	item(diskMeter, "%.3f GB for %.3f hours", p.Disk, used[diskMeter].ran.Hours())
+	traffic(downloadMeter, downloadGBPerHour)
+	traffic(uploadMeter, uploadGBPerHour)
+	return row
+}
+
+// itemTypes are the bill's words for what is metered.
+var itemTypes = map[string]string{gpuMeter: "gpu", diskMeter: "disk", downloadMeter: "bwd", uploadMeter: "bwu"}
+
+// billed is what a bill says of an instance, also when it is gone.
+func (st *state) billed(id int64) past {
+	if c := st.contract(id); c != nil {
+		return c.past()
+	}
+	for _, p := range st.Past {
+		if p.ID == id {
+			return p
+		}
+	}
+	return past{ID: id}
+}

@@ -1,0 +1,115 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// route is one operation of the API. To serve another one, add its row.
+type route struct {
+	method string
+	path   string              // {x} stands for one segment
+	op     string              // what faults call it
+	opOf   func([]byte) string // the same, where the body decides
+	access access
+	writes bool // a good answer may have changed the market
+	handle func(*tx) answer
+}
+
+func routes() []route {
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	return []route{
+		{method: post, path: "/api/v0/bundles/", op: "search", access: public, handle: (*tx).searchOffers},
+		{method: get, path: "/api/v0/bundles/", op: "search", access: public, handle: (*tx).searchOffersByQuery},
+		{method: put, path: "/api/v0/search/asks/", op: "search", access: inMisc, handle: (*tx).searchAsks},
+		{method: get, path: "/api/v0/gpu_names/unique/", op: "gpu_names", access: public, handle: (*tx).listGPUNames},
+		{method: put, path: "/api/v0/asks/{id}/", op: "create", access: inInstanceWrite, writes: true, handle: (*tx).create},
+
+		{method: get, path: "/api/v1/instances/", op: "list", access: inInstanceRead, handle: (*tx).listInstances},
+		{method: get, path: "/api/v0/instances/", op: "list", access: inInstanceRead, handle: (*tx).listInstancesV0},
+		{method: put, path: "/api/v0/instances/", opOf: changeOp, access: inInstanceWrite, writes: true, handle: (*tx).changeInstances},
+		{method: del, path: "/api/v0/instances/", op: "destroy_many", access: inInstanceWrite, writes: true, handle: (*tx).destroyInstances},
+		{method: put, path: "/api/v0/instances/reboot/{id}/", op: "reboot", access: inInstanceWrite, writes: true, handle: (*tx).rebootInstance},
+		{method: put, path: "/api/v0/instances/request_logs/{id}/", op: "logs", access: inInstanceRead, handle: (*tx).requestLogs},
+		{method: get, path: "/api/v0/instances/{id}/", op: "get", access: ownInstanceRead, handle: (*tx).getInstance},
+		{method: put, path: "/api/v0/instances/{id}/", opOf: changeOp, access: ownInstanceWrite, writes: true, handle: (*tx).changeInstance},
+		{method: del, path: "/api/v0/instances/{id}/", op: "destroy", access: ownInstanceWrite, writes: true, handle: (*tx).destroyInstance},
+		{method: get, path: "/api/v0/instances/{id}/ssh/", op: "ssh_on_instance", access: inInstanceRead, handle: (*tx).listInstanceKeys},
+		{method: post, path: "/api/v0/instances/{id}/ssh/", op: "ssh_attach", access: inInstanceWrite, writes: true, handle: (*tx).attachKey},
+		{method: del, path: "/api/v0/instances/{id}/ssh/{key}/", op: "ssh_detach", access: inInstanceWrite, writes: true, handle: (*tx).detachKey},
+
+		{method: get, path: "/api/v0/ssh/", op: "ssh_list", access: inUserRead, handle: (*tx).listKeys},
+		{method: post, path: "/api/v0/ssh/", op: "ssh_add", access: inUserWrite, writes: true, handle: (*tx).addKey},
+		{method: put, path: "/api/v0/ssh/{key}/", op: "ssh_update", access: inUserWrite, writes: true, handle: (*tx).updateKey},
+		{method: del, path: "/api/v0/ssh/{key}/", op: "ssh_delete", access: inUserWrite, writes: true, handle: (*tx).deleteKey},
+
+		{method: get, path: "/api/v0/users/current/", op: "user", access: inUserRead, handle: (*tx).currentUser},
+		{method: get, path: "/api/v0/charges/", op: "charges", access: inBillingRead, handle: (*tx).charges},
+		{method: get, path: "/api/v0/template/", op: "templates", access: inUserRead, handle: (*tx).searchTemplates},
+	}
+}
+
+// Operations returns what the market serves of the API, as
+// "METHOD /path/{id}/".
+func Operations() []string {
+	var all []string
+	for _, r := range routes() {
+		all = append(all, r.method+" "+r.path)
+	}
+	return all
+}
+
+// changeOp tells start, stop and label apart, which share a path.
+func changeOp(body []byte) string {
+	var in struct {
+		State string
+		Label json.RawMessage
+	}
+	switch json.Unmarshal(body, &in); {
+	case in.Label != nil:
+		return "label"
+	case in.State == wantStopped:
+		return "stop"
+	default:
+		return "start"
+	}
+}
+
+// operation names the operation that a body asks of the route.
+func (r route) operation(body []byte) string {
+	if r.opOf != nil {
+		return r.opOf(body)
+	}
+	return r.op
+}
+
+// match finds the route of a request, and the segments that stand for {x}.
+func match(routes []route, method, path string) (route, []string, bool) {
+	for _, r := range routes {
+		if r.method != method {
+			continue
+		}
+		if args, ok := fits(r.path, path); ok {
+			return r, args, true
+		}
+	}
+	return route{}, nil, false
+}
+
+func fits(pattern, path string) ([]string, bool) {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return nil, false
+	}
+	var args []string
+	for i, segment := range want {
+		switch {
+		case strings.HasPrefix(segment, "{") && have[i] != "":
+			args = append(args, have[i])
+		case segment != have[i]:
+			return nil, false
+		}
+	}
+	return args, true
+}

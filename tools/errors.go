@@ -1,0 +1,67 @@
+package tools
+
+import (
+	"errors"
+	"math"
+
+	"vast-mcp/internal/plain"
+	"vast-mcp/internal/tool"
+	"vast-mcp/internal/watch"
+	"vast-mcp/rental"
+	"vast-mcp/vast"
+)
+
+// Explain turns the errors of the API and of the desk into failures that name
+// the next step. It returns nil for errors that it does not know.
+func Explain(err error) *tool.Failure {
+	if bad, ok := errors.AsType[*rental.BadRequest](err); ok {
+		return tool.Fail(tool.InvalidArguments, "%s: %s", bad.Field, bad.Problem).Hint("%s", bad.Next)
+	}
+	if errors.Is(err, watch.ErrGone) {
+		return tool.Fail(tool.NotFound, "there is no such instance on this account").Hint("list_instances shows what there is")
+	}
+	failed, ok := errors.AsType[*vast.Error](err)
+	if !ok {
+		return nil
+	}
+	e, known := explanations()[failed.Code]
+	if !known {
+		e = explanations()[vast.Refused]
+	}
+	message := e.message
+	if said := plain.Line(failed.Message, 300); said != "" && e.quote {
+		message += ": " + said
+	}
+	f := tool.Fail(e.code, "%s", message).Hint("%s", e.next)
+	if failed.Code == vast.Throttled && failed.RetryAfter > 0 {
+		f.Hint("call again in %.0f s", math.Ceil(failed.RetryAfter.Seconds()))
+	}
+	return f
+}
+
+type explanation struct {
+	code          tool.Code
+	message, next string
+	quote         bool // what the API said helps
+}
+
+// explanations is the one table from the vendor's codes to ours. The hints
+// name tools, which is why it stands here.
+func explanations() map[vast.Code]explanation {
+	return map[vast.Code]explanation{
+		vast.NoKey:       {tool.NoKey, "no Vast.ai API key is configured", "create a key at https://cloud.vast.ai/manage-keys/ and set VAST_API_KEY, or start with --sandbox to try without an account", false},
+		vast.Denied:      {tool.AccessDenied, "the API refused the key", "check the key and its permissions at https://cloud.vast.ai/manage-keys/", true},
+		vast.Invalid:     {tool.InvalidArguments, "the API refused the request", "correct the argument that it names", true},
+		vast.NotFound:    {tool.NotFound, "there is no such thing on this account", "list_instances and list_ssh_keys show what there is", true},
+		vast.Taken:       {tool.OfferGone, "the offer is not available any more; nothing was rented", "search_offers again and take another offer_id", false},
+		vast.Broke:       {tool.InsufficientFunds, "the account lacks credit", "add credit at https://cloud.vast.ai/billing/, or destroy what is not needed", true},
+		vast.Queued:      {tool.GPUsTaken, "the GPUs of this instance are rented to somebody else; it was not started and does not wait in the queue", "try again later, or search_offers and rent another", false},
+		vast.Throttled:   {tool.RateLimited, "the API asks for fewer calls", "wait ten seconds and call again", false},
+		vast.Unavailable: {tool.Unavailable, "the API could not be reached or failed", "call again in a moment", true},
+		vast.Deprecated:  {tool.RefusedByAPI, "the API has retired this request", "update vast-mcp", true},
+		vast.Garbled:     {tool.BadAnswer, "the API answered something that cannot be understood", "call again in a moment", true},
+		vast.Incomplete:  {tool.BadAnswer, "the API's list of instances is not complete, so nothing can be concluded from it", "call again in a moment", false},
+		vast.Refused:     {tool.RefusedByAPI, "the API refused", "read what it said and correct the call", true},
+		vast.NotReady:    {tool.NotReady, "the logs are not there yet", "call again in half a minute; an instance that is still pulling its image has none", false},
+	}
+}

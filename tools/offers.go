@@ -1,0 +1,244 @@
+package tools
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"vast-mcp/internal/tool"
+	"vast-mcp/internal/view"
+	"vast-mcp/vast"
+)
+
+type offers struct {
+	market Market
+	names  nameCache
+}
+
+func offerTools(d Deps) []tool.Tool {
+	o := &offers{market: d.Market}
+	return []tool.Tool{
+		tool.Read(tool.Spec{
+			Name: "search_offers", Title: "Search offers",
+			Doc: "Find GPUs to rent. Prices are dollars per hour, all GPUs and the disk of disk_gb included.",
+		}, o.search),
+		tool.Read(tool.Spec{
+			Name: "list_gpus", Title: "List GPU models",
+			Doc: "GPU models on the market with VRAM, number of offers, cheapest and median price per GPU.",
+		}, o.listGPUs),
+	}
+}
+
+// searchInput is what search_offers takes.
+type searchInput struct {
+	GPUNames       []string                  `json:"gpu_names,omitempty" jsonschema_description:"any of these, e.g. RTX 4090, H100 SXM"`
+	NumGPUs        int                       `json:"num_gpus,omitempty" jsonschema:"minimum=1,maximum=64" jsonschema_description:"exactly so many"`
+	MinGPURAMGB    float64                   `json:"min_gpu_ram_gb,omitempty" jsonschema:"minimum=1" jsonschema_description:"per GPU"`
+	MaxPerHour     float64                   `json:"max_dollars_per_hour,omitempty" jsonschema:"minimum=0" jsonschema_description:"disk included"`
+	MinReliability float64                   `json:"min_reliability,omitempty" jsonschema:"minimum=0,maximum=1" jsonschema_description:"0 to 1"`
+	Regions        []string                  `json:"regions,omitempty" jsonschema_description:"country codes or names, or continents"`
+	VerifiedOnly   bool                      `json:"verified_only" jsonschema:"default=true" jsonschema_description:"only machines that Vast.ai verified"`
+	DatacenterOnly bool                      `json:"datacenter_only,omitempty" jsonschema_description:"only datacenters"`
+	Interruptible  bool                      `json:"interruptible,omitempty" jsonschema_description:"price by bid: cheaper, may be stopped any time"`
+	DiskGB         float64                   `json:"disk_gb" jsonschema:"default=32,minimum=8" jsonschema_description:"disk you will rent"`
+	Strategy       string                    `json:"strategy" jsonschema:"default=cheapest,enum=cheapest,enum=second_cheapest,enum=best_value,enum=most_reliable" jsonschema_description:"order of the list"`
+	Limit          int                       `json:"limit" jsonschema:"default=10,minimum=1,maximum=64" jsonschema_description:"rows"`
+	Query          map[string]map[string]any `json:"query,omitempty" jsonschema_description:"raw API filter, e.g. {\"cuda_max_good\":{\"gte\":12.4}}"`
+}
+
+// searchOutput is what search_offers answers.
+type searchOutput struct {
+	Offers        []view.Offer   `json:"offers"`
+	AppliedFilter map[string]any `json:"applied_filter"`
+	LeftOut       string         `json:"left_out,omitempty"`
+}
+
+// Text is the answer as a table.
+func (o searchOutput) Text() string {
+	if len(o.Offers) == 0 {
+		return "No offer matches. " + o.LeftOut + "\nFilter: " + filterText(o.AppliedFilter) + "\n"
+	}
+	text := view.OfferTable(o.Offers) + "Filter: " + filterText(o.AppliedFilter) + "\n"
+	if o.LeftOut != "" {
+		text += o.LeftOut + "\n"
+	}
+	return text
+}
+
+// mostRows is what the API answers at most, whatever it is asked for.
+const mostRows = 64
+
+func (o *offers) search(ctx context.Context, _ tool.Call, in searchInput) (searchOutput, error) {
+	terms, err := o.terms(ctx, in)
+	if err != nil {
+		return searchOutput{}, err
+	}
+	found, err := o.market.Search(ctx, in.query(terms))
+	if err != nil {
+		return searchOutput{}, err
+	}
+	out := searchOutput{Offers: []view.Offer{}, AppliedFilter: applied(in, terms)}
+	if len(found) == 0 {
+		out.LeftOut, err = o.blame(ctx, in, terms)
+		return out, err
+	}
+	total := len(found)
+	for _, offer := range rank(found, in.Strategy) {
+		if len(out.Offers) == in.Limit {
+			break
+		}
+		out.Offers = append(out.Offers, view.OfOffer(offer))
+	}
+	out.LeftOut = leftOut(len(out.Offers), total, in.Strategy)
+	return out, nil
+}
+
+func leftOut(shown, total int, strategy string) string {
+	var parts []string
+	if shown < total {
+		of := fmt.Sprint(total)
+		if total >= mostRows {
+			of += " or more"
+		}
+		parts = append(parts, fmt.Sprintf("%d of %s offers are shown; narrow the filter or raise limit to see others.", shown, of))
+	}
+	if strategy == "second_cheapest" {
+		parts = append(parts, "The cheapest machine is left out.")
+	}
+	return strings.Join(parts, " ")
+}
+
+// term is one filter that the caller asked for, by the name of its argument.
+type term struct {
+	name string
+	add  func(vast.Filter) vast.Filter
+}
+
+// vramTolerance allows for what drivers report: a 24 GB card has 24564 MiB or
+// 23028, an 80 GB card 81559, a 48 GB card 46068.
+const vramTolerance = 0.93
+
+// terms turns the arguments into filters, checking names that must exist.
+func (o *offers) terms(ctx context.Context, in searchInput) ([]term, error) {
+	var all []term
+	with := func(name, field, op string, value any) {
+		all = append(all, term{name, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }})
+	}
+	if len(in.GPUNames) > 0 {
+		names, err := o.resolveGPUs(ctx, in.GPUNames)
+		if err != nil {
+			return nil, err
+		}
+		with("gpu_names", "gpu_name", "in", names)
+	}
+	if len(in.Regions) > 0 {
+		codes, err := resolveRegions(in.Regions)
+		if err != nil {
+			return nil, err
+		}
+		with("regions", "geolocation", "in", codes)
+	}
+	if in.NumGPUs > 0 {
+		with("num_gpus", "num_gpus", "eq", in.NumGPUs)
+	}
+	if in.MinGPURAMGB > 0 {
+		with("min_gpu_ram_gb", "gpu_ram", "gte", math.Floor(in.MinGPURAMGB*1024*vramTolerance))
+	}
+	if in.MaxPerHour > 0 {
+		with("max_dollars_per_hour", "dph_total", "lte", in.MaxPerHour)
+	}
+	if in.MinReliability > 0 {
+		with("min_reliability", "reliability", "gte", in.MinReliability)
+	}
+	if in.VerifiedOnly {
+		with("verified_only", "verified", "eq", true)
+	}
+	if in.DatacenterOnly {
+		with("datacenter_only", "datacenter", "eq", true)
+	}
+	with("disk_gb", "disk_space", "gte", in.DiskGB)
+	if len(in.Query) > 0 {
+		all = append(all, term{"query", func(f vast.Filter) vast.Filter {
+			for _, field := range slices.Sorted(maps.Keys(in.Query)) {
+				for op, value := range in.Query[field] {
+					f = f.With(field, op, value)
+				}
+			}
+			return f
+		}})
+	}
+	return all, nil
+}
+
+// query is the request for these terms. What the raw query says about the
+// fields that decide who may rent what is overridden.
+func (in searchInput) query(terms []term) vast.OfferQuery {
+	f := vast.Filter{}
+	for _, t := range terms {
+		f = t.add(f)
+	}
+	f = f.With("rentable", "eq", true).With("rented", "eq", false)
+	q := vast.OfferQuery{Filter: f, Pricing: vast.OnDemand, DiskGB: in.DiskGB, Limit: mostRows}
+	if in.Interruptible {
+		q.Pricing = vast.Interruptible
+	}
+	switch in.Strategy {
+	case "best_value":
+		q.Order = []vast.Order{{Field: "dlperf_per_dphtotal", Desc: true}}
+	case "most_reliable":
+		q.Order = []vast.Order{{Field: "reliability", Desc: true}, {Field: "dph_total"}}
+	default:
+		q.Order = []vast.Order{{Field: "dph_total"}}
+	}
+	return q
+}
+
+// rank orders what was found by the strategy.
+func rank(found []vast.Offer, strategy string) []vast.Offer {
+	cheap := func(a, b vast.Offer) int { return cmp.Or(cmp.Compare(a.PerHour, b.PerHour), cmp.Compare(a.ID, b.ID)) }
+	slices.SortStableFunc(found, cheap)
+	switch strategy {
+	case "second_cheapest":
+		first := found[0].MachineID
+		return slices.DeleteFunc(found, func(o vast.Offer) bool { return o.MachineID == first })
+	case "best_value":
+		slices.SortStableFunc(found, func(a, b vast.Offer) int { return cmp.Compare(value(b), value(a)) })
+	case "most_reliable":
+		slices.SortStableFunc(found, func(a, b vast.Offer) int { return cmp.Compare(b.Reliability, a.Reliability) })
+	}
+	return found
+}
+
+// value is performance per dollar, discounted by how likely the machine stays up.
+func value(o vast.Offer) float64 {
+	if o.PerHour <= 0 {
+		return 0
+	}
+	return o.DLPerf / o.PerHour * math.Pow(o.Reliability, 4)
+}
+
+// blame finds the single filter that excludes most when nothing matches.
+func (o *offers) blame(ctx context.Context, in searchInput, terms []term) (string, error) {
+	worst, most := "", 0
+	for i, t := range terms {
+		found, err := o.market.Search(ctx, in.query(slices.Delete(slices.Clone(terms), i, i+1)))
+		if err != nil {
+			return "", err
+		}
+		if len(found) > most {
+			worst, most = t.name, len(found)
+		}
+	}
+	if worst == "" {
+		return "No single filter is to blame: loosen several.", nil
+	}
+	of := fmt.Sprint(most)
+	if most >= mostRows {
+		of += " or more"
+	}
+	return fmt.Sprintf("Without %s there would be %s.", worst, of), nil
+}
