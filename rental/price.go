@@ -86,7 +86,7 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 		{Name: "offer", Value: fmt.Sprintf("%d (machine %d)", o.ID, o.MachineID)},
 		{Name: "image", Value: plain.Line(r.Image, 120)},
 		{Name: "disk", Value: fmt.Sprintf("%g GB", r.DiskGB)},
-		{Name: "traffic", Value: fmt.Sprintf("$%g/GB up, $%g/GB down", o.UploadPerGB, o.DownloadPerGB)},
+		{Name: "traffic", Value: fmt.Sprintf("$%.4f/GB up, $%.4f/GB down", o.UploadPerGB, o.DownloadPerGB)},
 		{Name: "then", Value: fmt.Sprintf("%s at %s", r.OnExpiry, tail.Until.Format(time.RFC3339))},
 	}
 	p.Warnings = createWarnings(p, o, u)

@@ -1,6 +1,9 @@
 package vast
 
-import "context"
+import (
+	"context"
+	"net/http"
+)
 
 // authorize adds the key to a call, as a header and nowhere else.
 func authorize(key string, next exchange) exchange {
@@ -8,8 +11,7 @@ func authorize(key string, next exchange) exchange {
 		if key == "" {
 			return answer{}, &Error{Op: c.op.Name, Code: NoKey, NotSent: true}
 		}
-		c.header = c.header.Clone()
-		c.header.Set("Authorization", "Bearer "+key)
+		c.header = http.Header{"Authorization": {"Bearer " + key}}
 		return next(ctx, c)
 	}
 }

@@ -80,8 +80,14 @@ func judge(op Operation, a answer, clean redactor) *Error {
 		e.Message = clean.text(message(a.body, env, valid), maxMessage)
 		e.Code = classify(op, a.status, env, e.Message, valid)
 	}
-	e.Uncertain = op.Changes && (a.status >= 500 || e.Code == Garbled || env.NewContract != 0 || op.Once && ok)
+	e.Uncertain = op.Changes && (a.status >= 500 || e.Code == Garbled || op.Once && (ok || leftContract(a, env, valid)))
 	return e
+}
+
+// leftContract reports whether a refused order may have left an instance. It
+// says so too when the part of the answer that would tell is not readable.
+func leftContract(a answer, env envelope, valid bool) bool {
+	return env.NewContract != 0 || a.truncated || !valid && bytes.Contains(a.body, []byte("new_contract"))
 }
 
 func message(body []byte, env envelope, valid bool) string {

@@ -97,7 +97,7 @@ func (c *Client) do(ctx context.Context, name operation, r request, out any) err
 			return invalid(name, err.Error())
 		}
 	}
-	a, err := c.send(ctx, call{op: op, path: op.at(r.ids), query: r.query, body: body, header: http.Header{}})
+	a, err := c.send(ctx, call{op: op, path: op.at(r.ids), query: r.query, body: body})
 	if err != nil || out == nil {
 		return err
 	}

@@ -82,9 +82,9 @@ func (in CreateInstance) check() string {
 	case in.Image == "" && in.TemplateHash == "":
 		return "an image or a template is needed"
 	case !(in.BidPerHour >= 0) || math.IsInf(in.BidPerHour, 0):
-		return "the bid must be a price per hour above 0"
+		return "the bid makes no sense"
 	case !(in.DiskGB >= 0) || math.IsInf(in.DiskGB, 0):
-		return "the disk must have a size above 0"
+		return "the size of the disk makes no sense"
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package vast_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,6 +71,8 @@ func TestCreateOutcomes(t *testing.T) {
 		"no success":              {ok(`{"success":false,"error":"no_such_ask"}`), vast.Taken, true, 0},
 		"no success, a contract":  {ok(`{"success":false,"new_contract":45009}`), vast.Refused, true, 45009},
 		"error beside a contract": {ok(`{"error":"x","new_contract":45009}`), vast.Refused, true, 45009},
+		"cut short":               {status(400, `{"success":false,"new_contract":45`), vast.Invalid, true, 0},
+		"endless":                 {status(400, strings.Repeat(" ", 70<<10)), vast.Invalid, true, 0},
 		"server error":            {status(500, `{"error":"server_error","msg":"no such tag"}`), vast.Unavailable, true, 0},
 		"web page":                {status(502, "<html>"), vast.Unavailable, true, 0},
 		"garbled":                 {ok("<html>"), vast.Garbled, true, 0},

@@ -42,7 +42,8 @@
 // There are at most three further tries. A wait that is longer than a minute,
 // or that would not end before the deadline of the context, does not begin:
 // the error comes back at once, with the wait in RetryAfter if it is
-// Throttled. Redirects are followed once, by reads, within the same origin.
+// Throttled. A single try takes a minute at most. Redirects are followed once,
+// by reads, within the same origin.
 //
 // # Errors
 //

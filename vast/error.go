@@ -1,9 +1,9 @@
 package vast
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -148,11 +148,19 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Code, e.Err}
 }
 
-// Uncertain reports whether the call that failed with err may have taken
-// effect. Do not repeat such a call before you have looked.
+// Uncertain reports whether a call that failed with err, or one of several
+// joined in it, may have taken effect. Do not repeat it before you have
+// looked.
 func Uncertain(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Uncertain
+	switch e := err.(type) {
+	case *Error:
+		return e.Uncertain
+	case interface{ Unwrap() error }:
+		return Uncertain(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), Uncertain)
+	}
+	return false
 }
 
 // invalid makes the error of a call that is not worth sending.

@@ -78,13 +78,13 @@ func (f *flag) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// text is a string; "" when missing. Numbers are kept as they are written,
-// objects and lists as JSON.
+// text is a string; "" when missing or false. Numbers are kept as they are
+// written, objects and lists as JSON.
 type text string
 
 func (t *text) UnmarshalJSON(data []byte) error {
 	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := json.Unmarshal(data, &s); err != nil && string(data) != "false" {
 		s = string(data)
 	}
 	*t = text(s)

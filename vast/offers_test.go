@@ -119,6 +119,7 @@ func TestSearchReadsLooseAnswers(t *testing.T) {
 		"NaN text":    {`{"offers":[{"id":7,"dlperf":"NaN","dph_total":1e999}]}`, []vast.Offer{{ID: 7}}},
 		"ask id":      {`{"offers":[{"ask_contract_id":"7.0","num_gpus":1.0}]}`, []vast.Offer{{ID: 7, NumGPUs: 1}}},
 		"odd types":   {`{"offers":[{"id":7,"gpu_name":5090,"cpu_name":{"a":1},"dph_total":[],"rentable":1,"rented":"false","static_ip":"verified"}]}`, []vast.Offer{{ID: 7, GPUName: "5090", CPUName: `{"a":1}`, Rentable: true, StaticIP: true}}},
+		"error false": {`{"error":false,"offers":[{"id":7}]}`, []vast.Offer{{ID: 7}}},
 		"no id":       {`{"offers":[{"num_gpus":1},{"id":7.5},{"id":"x"},{"id":8}]}`, []vast.Offer{{ID: 8}}},
 		"unknown key": {`{"offers":[{"id":7,"novel":{"a":[1]}}],"truncated":false}`, []vast.Offer{{ID: 7}}},
 		"reliability": {`{"offers":[{"id":7,"reliability2":0.9,"hosting_type":1}]}`, []vast.Offer{{ID: 7, Reliability: 0.9, Datacenter: true}}},

@@ -109,7 +109,7 @@ func (q OfferQuery) body() (body map[string]any, wrong string) {
 		body[field] = ops
 	}
 	if q.DiskGB < 0 || math.IsNaN(q.DiskGB) || math.IsInf(q.DiskGB, 0) {
-		return nil, "the disk must have a size above 0"
+		return nil, "the size of the disk makes no sense"
 	}
 	if q.DiskGB > 0 {
 		body["allocated_storage"] = q.DiskGB

@@ -51,8 +51,8 @@ func pause(op Operation, failed *Error, try int) (wait time.Duration, ok bool) {
 	case Throttled:
 		// The API refuses these before it runs them, so that those that are
 		// not repeatable may follow too; but one that goes out once goes out
-		// once. Without a status it was our own throttle that refused.
-		first, again = 2*time.Second, !op.Once && failed.Status != 0
+		// once.
+		first, again = 2*time.Second, !op.Once
 	case Unavailable:
 		again = op.Repeatable
 	case Garbled:

@@ -2,6 +2,7 @@ package vast_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,6 +57,12 @@ func TestDestroyMany(t *testing.T) {
 		require.Equal(t, "/api/v0/instances/", network.sent[i].path)
 		require.Len(t, network.sent[i].decoded(t)["instance_ids"], size)
 	}
+
+	require.False(t, vast.Uncertain(err))
+
+	c, _ = scripted(t, status(400, "{}"), failure(errReset))
+	err = c.Instances.DestroyMany(t.Context(), ids)
+	require.True(t, vast.Uncertain(fmt.Errorf("cleaning up: %w", err)), "one of the requests may have been heard")
 
 	c, network = scripted(t, ok(`{"success":true}`))
 	require.NoError(t, c.Instances.DestroyMany(t.Context(), nil))

@@ -101,6 +101,13 @@ func TestOrderThatNeverLeft(t *testing.T) {
 	require.True(t, asError(t, err).NotSent)
 	require.False(t, vast.Uncertain(err))
 
+	// A handshake that fails is not a failed dial, yet nothing was sent.
+	c, server = served(t, nil)
+	c, err = vast.NewClient(testKey, vast.WithBaseURL("https"+strings.TrimPrefix(server.URL, "http")))
+	require.NoError(t, err)
+	_, err = c.Instances.Create(t.Context(), 7, anImage)
+	require.True(t, asError(t, err).NotSent, err)
+
 	dial := &net.OpError{Op: "dial", Err: errReset}
 	other := &net.OpError{Op: "read", Err: errReset}
 	c, network := scripted(t, failure(dial), failure(other))

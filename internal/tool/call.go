@@ -2,6 +2,8 @@ package tool
 
 import (
 	"context"
+	"sync/atomic"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -23,18 +25,52 @@ func (c Call) Progress(done, total float64, message string) {
 	}
 }
 
-// progressOf returns how to report progress for req, nil when its caller did
-// not ask. A report that cannot be delivered is dropped.
-func progressOf(ctx context.Context, req mcp.CallToolRequest) func(done, total float64, message string) {
+// reporter reports the progress of one call to the client that made it.
+type reporter struct {
+	srv      *server.MCPServer
+	token    mcp.ProgressToken
+	reported atomic.Bool
+}
+
+// reporterOf returns nil when the caller did not ask for progress.
+func reporterOf(ctx context.Context, req mcp.CallToolRequest) *reporter {
 	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
 		return nil
 	}
-	token, srv := req.Params.Meta.ProgressToken, server.ServerFromContext(ctx)
-	return func(done, total float64, message string) {
-		params := map[string]any{"progressToken": token, "progress": done, "message": message}
-		if total > 0 {
-			params["total"] = total
+	return &reporter{srv: server.ServerFromContext(ctx), token: req.Params.Meta.ProgressToken}
+}
+
+// report sends one report; one that cannot be delivered is dropped.
+func (p *reporter) report(ctx context.Context, done, total float64, message string) {
+	params := map[string]any{"progressToken": p.token, "progress": done, "message": message}
+	if total > 0 {
+		params["total"] = total
+	}
+	p.reported.Store(true)
+	_ = p.srv.SendNotificationToClient(ctx, "notifications/progress", params)
+}
+
+const (
+	flushTries = 50 // bounds how long a client that does not read can hold a result
+	flushPause = 4 * time.Millisecond
+)
+
+// flush waits until the reports have left: the library sends them from a queue
+// of their own, and the result of the call could overtake or drop the last.
+func (p *reporter) flush(ctx context.Context) {
+	session := server.ClientSessionFromContext(ctx)
+	if session == nil || !p.reported.Load() {
+		return
+	}
+	for range flushTries {
+		queued := len(session.NotificationChannel())
+		select {
+		case <-time.After(flushPause): //nolint:forbidigo // a pause of the transport, not of the product
+		case <-ctx.Done():
+			return
 		}
-		_ = srv.SendNotificationToClient(ctx, "notifications/progress", params)
+		if queued == 0 {
+			return
+		}
 	}
 }

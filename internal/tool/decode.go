@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -93,14 +95,36 @@ func (s *inputSchema) explain(e *validator.ValidationError) []string {
 		return all
 	}
 	field := strings.Join(e.InstanceLocation, ".")
-	switch k := e.ErrorKind.(type) {
-	case *kind.AdditionalProperties:
+	if k, ok := e.ErrorKind.(*kind.AdditionalProperties); ok {
 		return s.unknown(field, k.Properties)
-	case *kind.Required:
-		return []string{fmt.Sprintf("%s is required", strings.Join(k.Missing, " and "))}
 	}
-	said := e.ErrorKind.LocalizedString(message.NewPrinter(language.English))
-	return []string{strings.TrimPrefix(field+": "+clip(said, 200), ": ")}
+	return []string{strings.TrimPrefix(field+": "+clip(inWords(e.ErrorKind), 200), ": ")}
+}
+
+// inWords is what is wrong with a value, and what it should be.
+func inWords(k validator.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Required:
+		return strings.Join(k.Missing, " and ") + " is required"
+	case *kind.Type:
+		return fmt.Sprintf("got %s, want %s", k.Got, strings.Join(k.Want, " or "))
+	case *kind.Minimum:
+		return fmt.Sprintf("got %s, want at least %s", decimal(k.Got), decimal(k.Want))
+	case *kind.Maximum:
+		return fmt.Sprintf("got %s, want at most %s", decimal(k.Got), decimal(k.Want))
+	case *kind.MinItems:
+		return fmt.Sprintf("got %d, want at least %d", k.Got, k.Want)
+	case *kind.MaxItems:
+		return fmt.Sprintf("got %d, want at most %d", k.Got, k.Want)
+	case *kind.MaxLength:
+		return fmt.Sprintf("is %d characters long, want at most %d", k.Got, k.Want)
+	}
+	return k.LocalizedString(message.NewPrinter(language.English))
+}
+
+func decimal(r *big.Rat) string {
+	f, _ := r.Float64()
+	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
 func (s *inputSchema) unknown(field string, names []string) []string {

@@ -18,10 +18,10 @@ func Nearest(s string, names []string, most int) []string {
 	for _, name := range names {
 		have := fold(name)
 		far := distance(want, have)
-		if len(want) > 2 && (strings.Contains(have, want) || strings.Contains(want, have)) {
+		if min(len(want), len(have)) > 2 && (strings.Contains(have, want) || strings.Contains(want, have)) {
 			far = min(far, 1)
 		}
-		if far <= max(2, len(want)/3) {
+		if far <= max(2, len(want)/2) && have != "" {
 			all = append(all, scored{name, far})
 		}
 	}

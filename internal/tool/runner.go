@@ -112,10 +112,13 @@ func (r *Runner) serve(ctx context.Context, t Tool, req mcp.CallToolRequest) *mc
 	if len(args) == 0 && req.Params.Arguments != nil {
 		args = marshal(req.Params.Arguments)
 	}
-	return r.run(ctx, t, request{
-		args: args, state: req.Params.RequestState, answers: req.Params.InputResponses,
-		call: Call{Caller: r.caller(ctx), progress: progressOf(ctx, req)},
-	})
+	call := Call{Caller: r.caller(ctx)}
+	progress := reporterOf(ctx, req)
+	if progress != nil {
+		call.progress = func(done, total float64, message string) { progress.report(ctx, done, total, message) }
+		defer progress.flush(ctx)
+	}
+	return r.run(ctx, t, request{args: args, state: req.Params.RequestState, answers: req.Params.InputResponses, call: call})
 }
 
 // Result is what a call from the command line gets.
