@@ -23,9 +23,8 @@ func (t *Tx) Append(kind, subject string, data any) error {
 	}
 	e.Seq++
 	e.Hash = e.hash(t.realm)
-	_, err = t.exec(`INSERT INTO events (realm, seq, at, kind, subject, data, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	return t.exec(`INSERT INTO events (realm, seq, at, kind, subject, data, prev, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		t.realm, e.Seq, e.At.UnixMilli(), e.Kind, e.Subject, string(e.Data), e.Prev, e.Hash)
-	return err
 }
 
 // hash covers every field, each with its length, so that no two events read

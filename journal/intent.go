@@ -13,8 +13,7 @@ func (t *Tx) PutIntent(in Intent) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO intents (realm, nonce, quote, state, body) VALUES (?, ?, ?, ?, ?)`, t.realm, in.Nonce, in.Quote, in.State, b)
-	return err
+	return t.exec(`INSERT INTO intents (realm, nonce, quote, state, body) VALUES (?, ?, ?, ?, ?)`, t.realm, in.Nonce, in.Quote, in.State, b)
 }
 
 // Intent returns the intent with that nonce; ok is false when there is none.
@@ -50,8 +49,7 @@ func (t *Tx) SwapIntent(nonce string, change func(*Intent), from ...IntentState)
 	if err != nil {
 		return in, err
 	}
-	_, err = t.exec(`UPDATE intents SET state = ?, body = ? WHERE realm = ? AND nonce = ?`, in.State, b, t.realm, nonce)
-	return in, err
+	return in, t.exec(`UPDATE intents SET state = ?, body = ? WHERE realm = ? AND nonce = ?`, in.State, b, t.realm, nonce)
 }
 
 // PutOutcome records what the caller was told, replacing an earlier telling.
@@ -79,7 +77,6 @@ func (t *Tx) putByNonce(table, nonce string, row any) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO `+table+` (realm, nonce, body) VALUES (?, ?, ?)
+	return t.exec(`INSERT INTO `+table+` (realm, nonce, body) VALUES (?, ?, ?)
 ON CONFLICT (realm, nonce) DO UPDATE SET body = excluded.body`, t.realm, nonce, b)
-	return err
 }

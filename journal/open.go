@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -70,7 +71,8 @@ func (j *Journal) connect(ctx context.Context) (*sql.DB, error) {
 	if err := j.prepareFile(); err != nil {
 		return nil, err
 	}
-	dsn := "file:" + filepath.ToSlash(j.path) + pragmas
+	name := url.URL{Path: filepath.ToSlash(j.path)} // a file: name is a URI, in which %, # and ? mean something else
+	dsn := "file:" + name.EscapedPath() + pragmas
 	if j.path == "" {
 		dsn = ":memory:" + pragmas
 	}

@@ -13,11 +13,10 @@ func (t *Tx) PutQuote(q Quote) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`
+	return t.exec(`
 INSERT INTO quotes (realm, id, code, caller, tool, digest, state, created, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (realm, id) DO UPDATE SET state = excluded.state, body = excluded.body`,
 		t.realm, q.ID, q.Code, q.Caller, q.Tool, q.Digest, q.State, q.CreatedAt.UnixMilli(), b)
-	return err
 }
 
 // Quote returns the quote with that ID; ok is false when there is none.
@@ -30,14 +29,14 @@ func (t *Tx) Quote(id string) (q Quote, ok bool, err error) {
 func (t *Tx) LastQuote(caller, tool, digest string) (q Quote, ok bool, err error) {
 	return one[Quote](t, `
 SELECT body FROM quotes WHERE realm = ? AND caller = ? AND tool = ? AND digest = ?
-ORDER BY created DESC, id DESC LIMIT 1`, t.realm, caller, tool, digest)
+ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, digest)
 }
 
 // LastDeclined returns the newest declined quote of a caller for a tool.
 func (t *Tx) LastDeclined(caller, tool string) (q Quote, ok bool, err error) {
 	return one[Quote](t, `
 SELECT body FROM quotes WHERE realm = ? AND caller = ? AND tool = ? AND state = ?
-ORDER BY created DESC, id DESC LIMIT 1`, t.realm, caller, tool, Declined)
+ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, Declined)
 }
 
 // SwapQuote moves a quote that is in one of the states from: change edits it.
@@ -60,8 +59,7 @@ func (t *Tx) PutApproval(a Approval) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO approvals (realm, quote, at, body) VALUES (?, ?, ?, ?)`, t.realm, a.Quote, a.At.UnixMilli(), b)
-	return err
+	return t.exec(`INSERT INTO approvals (realm, quote, at, body) VALUES (?, ?, ?, ?)`, t.realm, a.Quote, a.At.UnixMilli(), b)
 }
 
 // RealmQuote is a quote together with the realm it belongs to.
@@ -81,7 +79,7 @@ func (j *Journal) Waiting(ctx context.Context) ([]RealmQuote, error) {
 	var all []RealmQuote
 	for _, realm := range names {
 		err := j.Tx(ctx, realm, func(tx *Tx) error {
-			quotes, err := many[Quote](tx, `SELECT body FROM quotes WHERE realm = ? AND state IN (?, ?) ORDER BY created`, realm, Open, Approved)
+			quotes, err := many[Quote](tx, `SELECT body FROM quotes WHERE realm = ? AND state IN (?, ?) ORDER BY created, rowid`, realm, Open, Approved)
 			for _, q := range quotes {
 				all = append(all, RealmQuote{Realm: realm, Quote: q})
 			}

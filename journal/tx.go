@@ -73,12 +73,11 @@ func (t *Tx) Now() time.Time { return t.now }
 // Realm is the account that the transaction is about.
 func (t *Tx) Realm() string { return t.realm }
 
-func (t *Tx) exec(query string, args ...any) (int64, error) {
-	res, err := t.tx.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, fmt.Errorf("journal: %w", err)
+func (t *Tx) exec(query string, args ...any) error {
+	if _, err := t.tx.ExecContext(t.ctx, query, args...); err != nil {
+		return fmt.Errorf("journal: %w", err)
 	}
-	return res.RowsAffected()
+	return nil
 }
 
 // one reads the body of at most one row; ok is false when there is none.

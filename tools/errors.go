@@ -34,7 +34,7 @@ func Explain(err error) *tool.Failure {
 	}
 	f := tool.Fail(e.code, "%s", message).Hint("%s", e.next)
 	if failed.Code == vast.Throttled && failed.RetryAfter > 0 {
-		f.Hint("call again in %.0f s", math.Ceil(failed.RetryAfter.Seconds()))
+		return f.Hint("call again in %.0f s", math.Ceil(failed.RetryAfter.Seconds()))
 	}
 	return f
 }

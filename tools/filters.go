@@ -48,7 +48,7 @@ func (o *offers) resolveGPUs(ctx context.Context, asked []string) ([]string, err
 		if i < 0 {
 			f := tool.Fail(tool.InvalidArguments, "gpu_names: no GPU is called %q", plain.Line(name, 60)).Hint("list_gpus shows the models on the market")
 			if near := tool.Nearest(name, known, 4); len(near) > 0 {
-				f.Hint("did you mean %s?", strings.Join(near, ", "))
+				return nil, f.Hint("did you mean %s?", strings.Join(near, ", "))
 			}
 			return nil, f
 		}

@@ -19,11 +19,11 @@ type Clock interface {
 type SystemClock struct{}
 
 // Now returns time.Now.
-func (SystemClock) Now() time.Time { return time.Now() }
+func (SystemClock) Now() time.Time { return time.Now() } //nolint:forbidigo // the one place
 
 // Sleep waits for d or until ctx is done, whichever comes first.
 func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(d) //nolint:forbidigo // the one place
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -152,7 +152,7 @@ func (e *Error) Unwrap() []error {
 // joined in it, may have taken effect. Do not repeat it before you have
 // looked.
 func Uncertain(err error) bool {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it walks the whole tree itself: joined errors too
 	case *Error:
 		return e.Uncertain
 	case interface{ Unwrap() error }:

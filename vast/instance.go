@@ -205,14 +205,17 @@ type ports map[string][]PortBinding
 
 func (p *ports) UnmarshalJSON(data []byte) error {
 	*p = nil
-	var mapped map[string]list[struct{ HostIp, HostPort text }]
+	var mapped map[string]list[struct {
+		HostIP   text `json:"HostIp"`
+		HostPort text
+	}]
 	if json.Unmarshal(data, &mapped) != nil || len(mapped) == 0 {
 		return nil
 	}
 	*p = ports{}
 	for port, bindings := range mapped {
 		for _, b := range bindings {
-			(*p)[port] = append((*p)[port], PortBinding{b.HostIp.trimmed(), b.HostPort.trimmed()})
+			(*p)[port] = append((*p)[port], PortBinding{b.HostIP.trimmed(), b.HostPort.trimmed()})
 		}
 	}
 	return nil

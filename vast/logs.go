@@ -93,7 +93,7 @@ func (w *wire) fetch(ctx context.Context, target *url.URL) (status int, body []b
 	if err != nil {
 		return 0, nil, withoutURL(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, _, err = readUpTo(resp.Body, maxLog)
 	return resp.StatusCode, body, err
 }

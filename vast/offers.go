@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 )
 
 // OfferService searches the market.
@@ -34,29 +35,31 @@ func (s *OfferService) All(ctx context.Context, q OfferQuery) iter.Seq2[Offer, e
 				yield(Offer{}, err)
 				return
 			}
-			fresh := false
-			for _, o := range page.offers {
-				if seen[o.ID] {
-					continue
-				}
-				fresh, seen[o.ID] = true, true
+			fresh := slices.DeleteFunc(page.offers, func(o Offer) bool { return seen[o.ID] })
+			for _, o := range fresh {
+				seen[o.ID] = true
 				if !yield(o, nil) {
 					return
 				}
 			}
-			if page.rows < maxOffers {
+			switch {
+			case page.rows < maxOffers:
 				return
-			}
-			if page.last <= from && !fresh {
-				yield(Offer{}, &Error{
-					Op: operations[opSearchOffers].Name, Code: Incomplete,
-					Message: fmt.Sprintf("%d offers or more cost the same; narrow the search", maxOffers),
-				})
+			case page.last <= from && len(fresh) == 0:
+				yield(Offer{}, samePrice())
 				return
 			}
 			from = max(from, page.last)
 			q.Filter = q.Filter.With("dph_total", "gte", from)
 		}
+	}
+}
+
+// samePrice says that price windows cannot reach the rest.
+func samePrice() *Error {
+	return &Error{
+		Op: operations[opSearchOffers].Name, Code: Incomplete,
+		Message: fmt.Sprintf("%d offers or more cost the same; narrow the search", maxOffers),
 	}
 }
 

@@ -91,13 +91,20 @@ func TestSearchChecksNumbersAgain(t *testing.T) {
 		value     any
 		kept      bool
 	}{
-		{"gpu_ram", "gte", 24564, true}, {"gpu_ram", "gt", 24564, false},
-		{"gpu_ram", "lte", 24564, true}, {"gpu_ram", "lt", 24564, false},
-		{"gpu_ram", "eq", 24564.0, true}, {"gpu_ram", "eq", 24576, false},
-		{"gpu_ram", "neq", 1, true}, {"gpu_ram", "neq", 24564, false},
+		{"gpu_ram", "gte", 24564, true},
+		{"gpu_ram", "gt", 24564, false},
+		{"gpu_ram", "lte", 24564, true},
+		{"gpu_ram", "lt", 24564, false},
+		{"gpu_ram", "eq", 24564.0, true},
+		{"gpu_ram", "eq", 24576, false},
+		{"gpu_ram", "neq", 1, true},
+		{"gpu_ram", "neq", 24564, false},
 		{"gpu_ram", "in", []int{1}, true}, // lists are left to the API
-		{"dph_total", "lt", 0.4, false}, {"dph_total", "lt", "0.6", true},
-		{"inet_up", "gte", 100, true}, {"absent", "gte", 100, true}, {"gpu_name", "eq", "x", true},
+		{"dph_total", "lt", 0.4, false},
+		{"dph_total", "lt", "0.6", true},
+		{"inet_up", "gte", 100, true},
+		{"absent", "gte", 100, true},
+		{"gpu_name", "eq", "x", true},
 		{"target_reliability", "gte", 0.9, true},
 	}
 	for _, tt := range tests {

@@ -31,7 +31,7 @@ func WithBaseURL(origin string) Option {
 		switch {
 		case err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "":
 			return errors.New("vast: the base URL must look like https://host")
-		case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
 			return fmt.Errorf("vast: the base URL must be https, as the key would travel in the open to %s", u.Hostname())
 		}
 		c.origin = u

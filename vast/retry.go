@@ -57,6 +57,7 @@ func pause(op Operation, failed *Error, try int) (wait time.Duration, ok bool) {
 		again = op.Repeatable
 	case Garbled:
 		again = op.Repeatable && try == 0
+	default:
 	}
 	wait = cmp.Or(failed.RetryAfter, min(first<<try, maxWait))
 	return wait, again && try < maxRetries && wait <= maxWait

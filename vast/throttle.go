@@ -73,7 +73,7 @@ func (t *turns) take(ctx context.Context, op Operation) (wait time.Duration, boo
 	now := t.clock.Now()
 	at := t.next(op, now)
 	wait = at.Sub(now)
-	if wait > 0 && !(op.Urgent && fits(ctx, t.clock, wait)) {
+	if wait > 0 && (!op.Urgent || !fits(ctx, t.clock, wait)) {
 		return wait, false
 	}
 	if t.pace.limited() {

@@ -83,7 +83,7 @@ func (w *wire) send(ctx context.Context, c call) (answer, error) {
 	if err != nil {
 		return answer{}, lost(c.op, err, w.own && !connected.Load() || undialled(err))
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	w.stamp(resp.Header)
 	limit := int64(maxErrorBody)
 	if resp.StatusCode/100 == 2 {

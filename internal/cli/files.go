@@ -70,7 +70,7 @@ func (g *globals) apiKey() (string, error) {
 }
 
 func readKey(path string) (string, error) {
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(path) //nolint:gosec // the file that the owner named
 	if err != nil {
 		return "", fmt.Errorf("reading the API key: %w", err)
 	}
@@ -101,7 +101,7 @@ const secretBytes = 32
 // folder is new.
 func stateKey(dir string) ([]byte, error) {
 	path := filepath.Join(dir, "key")
-	if key, err := os.ReadFile(path); err == nil && len(key) == secretBytes {
+	if key, err := os.ReadFile(path); err == nil && len(key) == secretBytes { //nolint:gosec // our own state folder
 		return key, nil
 	} else if err == nil {
 		return nil, fmt.Errorf("%s is damaged: delete it to get a new one; open quotes are void then", path)
@@ -126,7 +126,7 @@ func stateKey(dir string) ([]byte, error) {
 	}
 	_ = os.Remove(temp.Name())
 	if errors.Is(err, fs.ErrExist) {
-		return os.ReadFile(path)
+		return os.ReadFile(path) //nolint:gosec // our own state folder
 	}
 	return key, err
 }

@@ -1,0 +1,38 @@
+TOOL := go tool -modfile=go.tool.mod
+# FUZZTIME is how long each fuzz target runs.
+FUZZTIME ?= 20s
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+check: lint test ## what must pass before a commit
+
+test: ## the tests, as the README says
+	go test ./...
+
+race: ## the tests under the race detector
+	go test -race ./...
+
+cover: ## coverage of the whole by the whole
+	go test -coverpkg=./... -coverprofile=cover.out ./... && go tool cover -func=cover.out | tail -1
+
+lint: ## vet for every system we ship to, linters, dead code
+	go vet ./... && GOOS=windows go vet ./... && GOOS=darwin go vet ./...
+	test -z "$$($(TOOL) gofumpt -l .)"
+	$(TOOL) golangci-lint run ./...
+	$(TOOL) deadcode -test ./... | (! grep .)
+
+fuzz: ## every fuzz target for FUZZTIME
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \
+	  echo $$p $$f; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+golden: ## rewrite the golden files; read the difference before you commit it
+	UPDATE_GOLDEN=1 go test ./tools ./internal/... .
+
+docs: ## rewrite what the documentation shows of the program
+	go run ./internal/docs
+
+bench: ## start-up, call overhead and memory
+	go test -run '^$$' -bench . -benchmem ./bench/...
+
+.PHONY: help check test race cover lint fuzz golden docs bench

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// floors is the house from the ground up. A package imports only from floors
+// below its own; docs/design.md says what each room is for.
+func floors() [][]string {
+	return [][]string{
+		{"internal/usd", "internal/plain", "internal/golden"},
+		{"journal", "vast", "sandbox"},
+		{"guard"},
+		{"rental", "internal/tool", "internal/watch", "remote"},
+		{"internal/view"},
+		{"tools", "resources", "prompts"},
+		{"internal/server"},
+		{"internal/cli", "internal/docs", "bench", "internal/conformance"},
+		{""},
+	}
+}
+
+// closed lists what a room may not know although it lies below.
+func closed() map[string][]string {
+	return map[string][]string{
+		"guard":         {"vast", "sandbox"},
+		"internal/tool": {"vast", "sandbox"},
+		"rental":        {"sandbox"},
+		"tools":         {"sandbox", "journal"},
+		"vast":          {"internal/usd", "internal/plain"},
+		"sandbox":       {"internal/usd", "internal/plain"},
+	}
+}
+
+// keepers lists the only rooms that may import a library.
+func keepers() map[string][]string {
+	return map[string][]string{
+		"github.com/mark3labs/mcp-go":           {"internal/tool", "resources", "prompts", "internal/server", "internal/conformance", "bench"},
+		"github.com/invopop/jsonschema":         {"internal/tool"},
+		"modernc.org/sqlite":                    {"journal"},
+		"github.com/alecthomas/kong":            {"internal/cli"},
+		"github.com/stretchr/testify":           {"internal/golden"},
+		"github.com/rogpeppe/go-internal":       {"sandbox"},
+		"github.com/santhosh-tekuri/jsonschema": {"internal/tool"},
+	}
+}
+
+type pkg struct {
+	ImportPath string
+	Dir        string
+	Imports    []string
+	GoFiles    []string
+	Module     *struct{ Path string }
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles,Module", "./...").Output()
+	require.NoError(t, err)
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		require.NoError(t, err)
+		all = append(all, p)
+	}
+}
+
+func room(importPath string) (string, bool) {
+	rest, ours := strings.CutPrefix(importPath, "vast-mcp")
+	return strings.TrimPrefix(rest, "/"), ours && (rest == "" || rest[0] == '/')
+}
+
+func TestImportsGoDownOnly(t *testing.T) {
+	floor := map[string]int{}
+	for i, rooms := range floors() {
+		for _, r := range rooms {
+			floor[r] = i
+		}
+	}
+	for _, p := range packages(t) {
+		here, _ := room(p.ImportPath)
+		height, known := floor[here]
+		require.True(t, known, "%s is on no floor: find the room that its lines belong in, or add it to floors and docs/design.md", here)
+		for _, imp := range p.Imports {
+			if there, ours := room(imp); ours {
+				require.Less(t, floor[there], height, "%s imports %s, which is not below it", here, there)
+				require.NotContains(t, closed()[here], there, "%s must not know %s", here, there)
+			}
+			for library, rooms := range keepers() {
+				if imp == library || strings.HasPrefix(imp, library+"/") {
+					require.Contains(t, rooms, here, "%s imports %s, which only %v may", here, library, rooms)
+				}
+			}
+		}
+	}
+}
+
+// sources parses every Go file below the root, tests included.
+func sources(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	all := map[string]*ast.File{}
+	set := token.NewFileSet()
+	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		f, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		all[path] = f
+		if err == nil {
+			checkLengths(t, set, path, f)
+		}
+		return err
+	})
+	require.NoError(t, err)
+	return all
+}
+
+const (
+	longestFile     = 400
+	longestTestFile = 600
+	longestFunc     = 60
+)
+
+func checkLengths(t *testing.T, set *token.FileSet, path string, f *ast.File) {
+	t.Helper()
+	limit := longestFile
+	if strings.HasSuffix(path, "_test.go") {
+		limit = longestTestFile
+	}
+	require.LessOrEqual(t, set.Position(f.FileEnd).Line, limit, "%s is too long: it holds more than one noun", path)
+	for _, d := range f.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && !strings.HasSuffix(path, "_test.go") {
+			lines := set.Position(fn.End()).Line - set.Position(fn.Pos()).Line + 1
+			require.LessOrEqual(t, lines, longestFunc, "%s: %s is too long: it does more than one thing", path, fn.Name.Name)
+		}
+	}
+}
+
+func TestSourcesKeepTheHouseRules(t *testing.T) {
+	docs := map[string]int{}
+	for path, f := range sources(t) {
+		test := strings.HasSuffix(path, "_test.go")
+		if !test {
+			docs[filepath.Dir(path)] += len(strings.TrimSpace(f.Doc.Text()))
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok {
+				require.False(t, fn.Recv == nil && fn.Name.Name == "init", "%s has an init func: build things where they are used", path)
+			}
+			if v, ok := d.(*ast.GenDecl); ok && v.Tok == token.VAR && !test {
+				checkVars(t, path, v)
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			checkCall(t, path, test, n)
+			return true
+		})
+	}
+	for dir, doc := range docs {
+		require.Positive(t, doc, "%s has no package comment: say what it is for and the one rule it keeps", dir)
+	}
+}
+
+// checkVars allows errors, compiled patterns and interface assertions at
+// package level: nothing that is ever written to.
+func checkVars(t *testing.T, path string, decl *ast.GenDecl) {
+	t.Helper()
+	for _, s := range decl.Specs {
+		v, ok := s.(*ast.ValueSpec)
+		require.True(t, ok)
+		for i, name := range v.Names {
+			if name.Name == "_" {
+				continue
+			}
+			require.Greater(t, len(v.Values), i, "%s: var %s has no value and so is meant to be written to", path, name.Name)
+			call, ok := v.Values[i].(*ast.CallExpr)
+			require.True(t, ok, "%s: var %s is package-level state: make it a const or a func", path, name.Name)
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			require.True(t, ok && slices.Contains([]string{"New", "MustCompile", "Errorf"}, sel.Sel.Name), "%s: var %s is package-level state", path, name.Name)
+		}
+	}
+}
+
+// checkCall forbids what makes tests slow or code untestable.
+func checkCall(t *testing.T, path string, test bool, n ast.Node) {
+	t.Helper()
+	sel, ok := n.(*ast.SelectorExpr)
+	if !ok {
+		return
+	}
+	x, ok := sel.X.(*ast.Ident)
+	if !ok {
+		return
+	}
+	switch name := x.Name + "." + sel.Sel.Name; {
+	case test && name == "time.Sleep":
+		t.Errorf("%s sleeps: use synctest or the sandbox's clock", path)
+	case !test && strings.HasPrefix(path, "tools/") && name == "vast.Client":
+		t.Errorf("%s knows vast.Client: declare the small interface that the handler needs", path)
+	case !test && (name == "os.Getenv" || name == "os.LookupEnv") && !strings.HasPrefix(path, filepath.Join("internal", "cli")+string(filepath.Separator)):
+		t.Errorf("%s reads the environment, which only internal/cli may", path)
+	}
+}
