@@ -28,7 +28,7 @@ func floors() [][]string {
 		{"internal/view"},
 		{"tools", "resources", "prompts"},
 		{"internal/server"},
-		{"internal/cli", "internal/docs", "bench", "internal/conformance"},
+		{"internal/cli", "internal/docs", "internal/rig", "bench", "internal/conformance"},
 		{""},
 	}
 }
@@ -52,7 +52,7 @@ func keepers() map[string][]string {
 		"github.com/invopop/jsonschema":         {"internal/tool"},
 		"modernc.org/sqlite":                    {"journal"},
 		"github.com/alecthomas/kong":            {"internal/cli"},
-		"github.com/stretchr/testify":           {"internal/golden"},
+		"github.com/stretchr/testify":           {"internal/golden", "internal/rig"},
 		"github.com/rogpeppe/go-internal":       {"sandbox"},
 		"github.com/santhosh-tekuri/jsonschema": {"internal/tool"},
 	}

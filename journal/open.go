@@ -11,7 +11,8 @@ import (
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // the SQLite driver, pure Go
+	"modernc.org/sqlite" // the SQLite driver, pure Go
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Journal is one SQLite file, opened when it is first needed. It is safe for
@@ -36,6 +37,9 @@ const pragmas = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_m
 
 // Exists reports whether there is anything to read. It creates nothing.
 func (j *Journal) Exists() bool {
+	if j.path == "" {
+		return true
+	}
 	_, err := os.Stat(j.path)
 	return err == nil
 }
@@ -83,10 +87,28 @@ func (j *Journal) connect(ctx context.Context) (*sql.DB, error) {
 	// One writer: an in-memory database lives in its connection, and a file
 	// has one lock anyway.
 	db.SetMaxOpenConns(1)
+	if err := switchToWAL(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := migrate(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+const switchTries = 100
+
+// switchToWAL makes the connection. SQLite does not wait for the lock that turns
+// a fresh file into one with a WAL: of several that open it at once, all but
+// one are told that it is busy, and try again.
+func switchToWAL(ctx context.Context, db *sql.DB) (err error) {
+	for range switchTries {
+		err = db.PingContext(ctx)
+		if failed, ok := errors.AsType[*sqlite.Error](err); !ok || failed.Code() != sqlite3.SQLITE_BUSY {
+			break
+		}
+	}
+	return err
 }
 
 // prepareFile makes the folder and the file private before SQLite sees them,
