@@ -18,7 +18,7 @@ cover: ## coverage of the whole by the whole
 
 lint: ## vet for every system we ship to, linters, dead code
 	go vet ./... && GOOS=windows go vet ./... && GOOS=darwin go vet ./...
-	test -z "$$($(TOOL) gofumpt -l .)"
+	test -z "$$($(TOOL) gofumpt -modpath vast-mcp -l .)"
 	$(TOOL) golangci-lint run ./...
 	$(TOOL) deadcode -test ./... | (! grep .)
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -70,11 +71,9 @@ func encode(v any) []byte {
 // write sends the answer, dated in market time.
 func (a answer) write(w http.ResponseWriter, now time.Time) {
 	h := w.Header()
-	for name, values := range a.header {
-		h[name] = values
-	}
+	maps.Copy(h, a.header)
 	h.Set("Content-Type", a.kind)
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
 	w.WriteHeader(a.status)
-	w.Write(a.body) // nobody is left to tell when it fails
+	_, _ = w.Write(a.body) // nobody is left to tell when it fails
 }

@@ -99,9 +99,8 @@ func TestCreditEndsTheQueue(t *testing.T) {
 
 // play does the same things at the same times, and looks in between as often
 // as it is told to.
-func play(t *testing.T, steps []int, looks int) (string, int64) {
-	r := newRig(t, sandbox.Options{Credit: 0.6})
-	offers := r.cheap(nil)
+func (r *rig) play(offers []obj, steps []int, looks int) (string, int64) {
+	r.t.Helper()
 	var ids []int64
 	for _, s := range steps {
 		for range looks {
@@ -113,7 +112,7 @@ func play(t *testing.T, steps []int, looks int) (string, int64) {
 		switch {
 		case s%5 == 0 || len(ids) == 0:
 			_, text, err := r.send("PUT", "/api/v0/asks/"+offer+"/", obj{"image": "a", "cancel_unavail": s%2 == 0})
-			require.NoError(t, err)
+			require.NoError(r.t, err)
 			var id int64
 			if _, err := fmt.Sscanf(string(text), `{"success":true,"new_contract":%d`, &id); err == nil {
 				ids = append(ids, id)
@@ -128,18 +127,23 @@ func play(t *testing.T, steps []int, looks int) (string, int64) {
 	}
 	r.pass(time.Hour)
 	_, list, err := r.send("GET", "/api/v1/instances/", nil)
-	require.NoError(t, err)
+	require.NoError(r.t, err)
 	return fmt.Sprint(string(list), r.ledger()), r.credit()
 }
 
 func TestLookingChangesNothing(t *testing.T) {
+	o := sandbox.Options{Dir: t.TempDir(), Speed: 1, Credit: 0.6}
+	r := newRig(t, o)
+	offers := r.cheap(nil)
 	rapid.Check(t, func(rt *rapid.T) {
-		steps := rapid.SliceOfN(rapid.IntRange(0, 4000), 1, 12).Draw(rt, "steps")
+		steps := rapid.SliceOfN(rapid.IntRange(0, 4000), 1, 10).Draw(rt, "steps")
 		for i := range steps {
 			steps[i] *= 3 // so that three looks end where one does
 		}
-		once, creditOnce := play(t, steps, 1)
-		often, creditOften := play(t, steps, 3)
+		r.empty(o)
+		once, creditOnce := r.play(offers, steps, 1)
+		r.empty(o)
+		often, creditOften := r.play(offers, steps, 3)
 		require.Equal(rt, once, often)
 		require.Equal(rt, creditOnce, creditOften)
 	})
@@ -147,10 +151,13 @@ func TestLookingChangesNothing(t *testing.T) {
 
 // Whatever is done, the account has what it began with less the ledger.
 func TestCreditIsTheLedger(t *testing.T) {
+	o := sandbox.Options{Dir: t.TempDir(), Speed: 1}
+	r := newRig(t, o)
+	offers := r.cheap(nil)
 	rapid.Check(t, func(rt *rapid.T) {
-		r := newRig(t, sandbox.Options{})
+		r.empty(o)
 		for i := range rapid.IntRange(1, 5).Draw(rt, "rentals") {
-			id := r.rent(r.cheap(nil)[3+i]["id"], nil)
+			id := r.rent(offers[3+i]["id"], nil)
 			r.pass(time.Duration(rapid.Int64Range(0, int64(5*time.Hour)).Draw(rt, "after")))
 			if rapid.Bool().Draw(rt, "destroy") {
 				r.do(200, "DELETE", path(id), obj{})

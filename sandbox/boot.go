@@ -88,8 +88,10 @@ func (c *contract) statusMsg(seed uint64, now time.Time) *string {
 		if !c.Pulled {
 			return nil
 		}
+		fallthrough // a stopped one goes on saying what it said
+	default:
+		return new(fmt.Sprintf("success, running %s/%s", strings.ReplaceAll(c.Launch.Image, ":", "_"), c.Launch.mode()))
 	}
-	return new(fmt.Sprintf("success, running %s/%s", strings.ReplaceAll(c.Launch.Image, ":", "_"), c.Launch.mode()))
 }
 
 const layers = 8

@@ -76,7 +76,7 @@ func parseCharges(q url.Values) (chargeQuery, answer, bool) {
 		var in struct{ Values chargeToken }
 		raw, err := base64.StdEncoding.DecodeString(token)
 		if err != nil || json.Unmarshal(raw, &in) != nil || in.Values.ID == 0 {
-			return refused(refuse(http.StatusBadRequest, "invalid_token", errToken.Error()))
+			return refused(refuse(http.StatusBadRequest, "invalid_token", badToken.Error()))
 		}
 		c.after = &in.Values
 	}

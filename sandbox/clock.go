@@ -30,7 +30,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(d) //nolint:forbidigo // a fault delays in wall time, here only
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -36,7 +36,7 @@ func (m *Market) postFaults(r *http.Request) answer {
 	if err != nil {
 		return badJSON()
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
 		body = append(append([]byte("["), body...), ']')
 	}
 	var faults []Fault
@@ -45,7 +45,7 @@ func (m *Market) postFaults(r *http.Request) answer {
 	if err := d.Decode(&faults); err != nil {
 		return refuse(http.StatusBadRequest, "invalid_request", "Invalid json body: "+err.Error())
 	}
-	if err := m.faults.add(faults...); err != nil {
+	if err := m.Break(faults...); err != nil {
 		return refuse(http.StatusBadRequest, "invalid_args", err.Error())
 	}
 	return success()

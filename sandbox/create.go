@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -52,9 +53,9 @@ func (t *tx) create() answer {
 	if json.Unmarshal(t.body, &in) != nil {
 		return badJSON()
 	}
-	l, refusal, ok := t.launch(in)
-	if !ok {
-		return refusal
+	l, err := in.launch()
+	if err != nil {
+		return invalidArgs("%v", err)
 	}
 	a := t.world.asks[id]
 	if a == nil {
@@ -100,8 +101,7 @@ func offerGone(status int, code string, id int64, msg string) answer {
 }
 
 // launch reads what is to run, with what a template adds to it.
-func (t *tx) launch(in createRequest) (launch, answer, bool) {
-	refused := func(a answer) (launch, answer, bool) { return launch{}, a, false }
+func (in createRequest) launch() (launch, error) {
 	args := len(in.ArgsStr)
 	for _, arg := range in.Args {
 		args += len(arg)
@@ -110,23 +110,23 @@ func (t *tx) launch(in createRequest) (launch, answer, bool) {
 		args += len(*in.Onstart)
 	}
 	if len(in.Image) > maxImage || args > maxArgs || (in.Label != nil && len(*in.Label) > maxLabel) {
-		return refused(invalidArgs("error 400/3471: Invalid args: len(image) > 1024, or len(args) > 16384, or len(label) > 256"))
+		return launch{}, errors.New("error 400/3471: Invalid args: len(image) > 1024, or len(args) > 16384, or len(label) > 256")
 	}
 	l := launch{Image: in.Image, Login: in.ImageLogin != "", Runtype: in.Runtype, Onstart: in.Onstart, Args: in.args()}
 	env, ok := parseEnv(in.Env)
 	if !ok {
-		return refused(invalidArgs("error 400/3472: Invalid args: env has an entry of more than 256 characters, more than 32768 in all, or more than 64 ports"))
+		return launch{}, errors.New("error 400/3472: Invalid args: env has an entry of more than 256 characters, more than 32768 in all, or more than 64 ports")
 	}
 	l.Env = env
 	if in.TemplateHashID != "" || in.TemplateID != 0 {
 		template, found := findTemplate(in.TemplateHashID, in.TemplateID)
 		if !found {
-			return refused(invalidArgs("error 400/3473: Invalid args: there is no such template"))
+			return launch{}, errors.New("error 400/3473: Invalid args: there is no such template")
 		}
 		l.fillFrom(template)
 	}
 	if l.Image == "" {
-		return refused(invalidArgs("error 400/3474: Invalid args: 'image' is required without a template"))
+		return launch{}, errors.New("error 400/3474: Invalid args: 'image' is required without a template")
 	}
 	if l.Runtype == "" {
 		l.Runtype = "ssh"
@@ -135,12 +135,12 @@ func (t *tx) launch(in createRequest) (launch, answer, bool) {
 		}
 	}
 	if !validRuntype(l.Runtype) {
-		return refused(invalidArgs("error 400/3475: Invalid args: unknown runtype %q", l.Runtype))
+		return launch{}, fmt.Errorf("error 400/3475: Invalid args: unknown runtype %q", l.Runtype)
 	}
 	if !slices.Contains([]string{"", wantRunning, wantStopped}, in.TargetState) {
-		return refused(invalidArgs("error 400/3476: Invalid args: unknown target_state %q", in.TargetState))
+		return launch{}, fmt.Errorf("error 400/3476: Invalid args: unknown target_state %q", in.TargetState)
 	}
-	return l, answer{}, true
+	return l, nil
 }
 
 func (in createRequest) args() []string {
@@ -152,7 +152,7 @@ func (in createRequest) args() []string {
 
 func validRuntype(runtype string) bool {
 	known := []string{"ssh", "ssh_proxy", "ssh_direc", "ssh_direct", "jupyter", "jupyter_proxy", "jupyter_direc", "jupyter_direct", "args"}
-	for _, token := range strings.Fields(runtype) {
+	for token := range strings.FieldsSeq(runtype) {
 		if !slices.Contains(known, token) {
 			return false
 		}
@@ -162,7 +162,7 @@ func validRuntype(runtype string) bool {
 
 // checkTerms judges price, disk and credit.
 func (t *tx) checkTerms(in createRequest, a *ask) (answer, bool) {
-	s := a.standing(t.st.claims()[a.m.index])
+	s := a.standing(t.claims()[a.m.index])
 	refused := func(code, format string, args ...any) (answer, bool) {
 		return refuse(http.StatusBadRequest, code, fmt.Sprintf(format, args...)), false
 	}

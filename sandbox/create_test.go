@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -40,9 +41,7 @@ func TestCreateRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := obj{"image": "ubuntu:22.04", "disk": 10, "cancel_unavail": true}
-			for k, v := range c.change {
-				body[k] = v
-			}
+			maps.Copy(body, c.change)
 			out := r.with(t).do(c.status, "PUT", "/api/v0/asks/"+itoa(offer["id"])+"/", body)
 			require.Equal(t, c.code, out["error"])
 			require.Contains(t, out["msg"], c.msg)
@@ -53,8 +52,10 @@ func TestCreateRefusals(t *testing.T) {
 	out := r.do(400, "PUT", "/api/v0/asks/abc/", obj{"image": "x"})
 	require.Equal(t, "error 400/3467: Invalid args: 'id' is required and must be a valid offer ID", out["msg"])
 	out = r.do(404, "PUT", "/api/v0/asks/77/", obj{"image": "x"})
-	require.Equal(t, obj{"success": false, "error": "invalid_args", "ask_id": 77.0,
-		"msg": "error 404/3603: no_such_ask Instance type by id 77 is not available."}, out)
+	require.Equal(t, obj{
+		"success": false, "error": "invalid_args", "ask_id": 77.0,
+		"msg": "error 404/3603: no_such_ask Instance type by id 77 is not available.",
+	}, out)
 }
 
 func manyPorts(n int) obj {
@@ -73,8 +74,10 @@ func TestCreateOnTakenGPUs(t *testing.T) {
 	for _, offer := range []any{byOthers, mine} {
 		for _, body := range []obj{{"image": "ubuntu:22.04"}, {"image": "ubuntu:22.04", "cancel_unavail": true}} {
 			out := r.do(410, "PUT", "/api/v0/asks/"+itoa(offer)+"/", body)
-			require.Equal(t, obj{"success": false, "error": "no_such_ask", "ask_id": offer,
-				"msg": "error 410/3907: no_such_ask Instance type " + itoa(offer) + " is no longer available."}, out)
+			require.Equal(t, obj{
+				"success": false, "error": "no_such_ask", "ask_id": offer,
+				"msg": "error 410/3907: no_such_ask Instance type " + itoa(offer) + " is no longer available.",
+			}, out)
 		}
 	}
 	// Without cancel_unavail the API makes an instance that waits, and whose
@@ -97,10 +100,12 @@ func TestCreateOnTakenGPUs(t *testing.T) {
 func TestCreateAsTheOfficialClientDoes(t *testing.T) {
 	r := newRig(t, sandbox.Options{})
 	offer := r.cheap(nil)[3]["id"]
-	id := r.rent(offer, obj{"client_id": "me", "image": "pytorch/pytorch:2.4.0", "env": obj{"TZ": "UTC", "GREETING": "hello", "-p 8080:8080": "1", "-p 53:53/udp": "1", "-p 70000:70000": "1"},
+	id := r.rent(offer, obj{
+		"client_id": "me", "image": "pytorch/pytorch:2.4.0", "env": obj{"TZ": "UTC", "GREETING": "hello", "-p 8080:8080": "1", "-p 53:53/udp": "1", "-p 70000:70000": "1"},
 		"price": nil, "disk": 20.0, "label": "demo-a", "extra": nil, "onstart": "echo hi", "image_login": nil, "python_utf8": false,
 		"lang_utf8": false, "use_jupyter_lab": false, "jupyter_dir": nil, "force": false, "template_hash_id": nil,
-		"user": nil, "runtype": "jupyter_direc ssh_direc ssh_proxy"})
+		"user": nil, "runtype": "jupyter_direc ssh_direc ssh_proxy",
+	})
 	r.until(id, "running", 8*time.Minute)
 	r.pass(time.Minute)
 	row := r.instance(id)

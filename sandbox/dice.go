@@ -16,7 +16,7 @@ type dice struct{ *rand.Rand }
 
 func newDice(seed uint64, purpose string) dice {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", seed, purpose))
-	return dice{rand.New(rand.NewPCG(binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])))}
+	return dice{rand.New(rand.NewPCG(binary.BigEndian.Uint64(sum[:]), binary.BigEndian.Uint64(sum[8:])))} //nolint:gosec // they are to be foreseen
 }
 
 // secret is 64 hex digits that follow from the seed.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,11 +13,11 @@ type binding struct {
 	HostPort string `json:"HostPort"`
 }
 
-// The account's offers and instances name the same facts; a row of an
-// instance is made from the row of its offer.
+// instanceRow is what the API says of an instance now. Most of it is what it
+// says of the offer that was rented. Only lists tell country and volumes.
 func (t *tx) instanceRow(c *contract, listed bool) instanceRow {
 	a := t.world.asks[c.Ask]
-	s := a.standing(t.st.claims()[a.m.index])
+	s := a.standing(t.claims()[a.m.index])
 	o := a.row(view{born: t.st.Born, now: t.now, storage: c.Disk}, s)
 	base := a.base()
 	if c.Bid > 0 {
@@ -172,8 +173,7 @@ func (c *contract) bindings(seed uint64, most int) map[string][]binding {
 func portRange(ports map[string][]binding) (first, last int64) {
 	first, last = -1, -1
 	for _, b := range ports {
-		var port int64
-		fmt.Sscan(b[0].HostPort, &port)
+		port, _ := strconv.ParseInt(b[0].HostPort, 10, 64)
 		if first < 0 || port < first {
 			first = port
 		}

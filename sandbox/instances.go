@@ -9,6 +9,16 @@ import (
 
 const maxLabelUpdate = 1024
 
+// instance finds the instance of the path, or says that there is none.
+func (t *tx) instance() (*contract, answer, bool) {
+	id, ok := t.id()
+	if !ok {
+		return nil, invalidArgs("invalid instance_id"), false
+	}
+	c := t.st.contract(id)
+	return c, noSuchInstance(id), c != nil
+}
+
 // getInstance answers GET /instances/{id}/; an instance that isn't there is
 // null.
 func (t *tx) getInstance() answer {
@@ -49,18 +59,15 @@ type changeRequest struct {
 
 // changeInstance answers PUT /instances/{id}/: start, stop or label.
 func (t *tx) changeInstance() answer {
-	id, ok := t.id()
+	c, refusal, ok := t.instance()
 	if !ok {
-		return invalidArgs("invalid instance_id")
+		return refusal
 	}
 	var in changeRequest
 	if json.Unmarshal(t.body, &in) != nil {
 		return badJSON()
 	}
-	c := t.st.contract(id)
 	switch {
-	case c == nil:
-		return noSuchInstance(id)
 	case (in.State == nil) == (in.Label == nil):
 		return invalidArgs("Invalid args: give either 'state' or 'label'")
 	case in.Label != nil:
@@ -133,13 +140,9 @@ func (t *tx) changeInstances() answer {
 
 // destroyInstance answers DELETE /instances/{id}/.
 func (t *tx) destroyInstance() answer {
-	id, ok := t.id()
+	c, refusal, ok := t.instance()
 	if !ok {
-		return invalidArgs("invalid instance_id")
-	}
-	c := t.st.contract(id)
-	if c == nil {
-		return noSuchInstance(id)
+		return refusal
 	}
 	t.st.destroy(c, t.now)
 	return success()
@@ -167,16 +170,12 @@ func (t *tx) destroyInstances() answer {
 
 // rebootInstance answers PUT /instances/reboot/{id}/.
 func (t *tx) rebootInstance() answer {
-	id, ok := t.id()
+	c, refusal, ok := t.instance()
 	if !ok {
-		return invalidArgs("invalid instance_id")
+		return refusal
 	}
-	c := t.st.contract(id)
-	switch {
-	case c == nil:
-		return noSuchInstance(id)
-	case c.Phase != running || c.Intended != wantRunning:
-		return invalidArgs("Instance %d is not running.", id)
+	if c.Phase != running || c.Intended != wantRunning {
+		return invalidArgs("Instance %d is not running.", c.ID)
 	}
 	t.st.reboot(c, t.now)
 	return success()

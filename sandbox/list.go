@@ -35,7 +35,7 @@ type listing struct {
 	after   []cell // keys of the last row of the page before; nil: none
 }
 
-var errToken = errors.New("Invalid pagination token")
+const badToken badQuery = "Invalid pagination token"
 
 func parseListing(q url.Values) (listing, error) {
 	l := listing{limit: listPage}
@@ -96,14 +96,14 @@ func parseToken(token string, order []ordering) ([]cell, error) {
 	var in struct{ Values map[string]any }
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || json.Unmarshal(raw, &in) != nil {
-		return nil, errToken
+		return nil, badToken
 	}
 	keys := make([]cell, len(order))
 	for i, o := range order {
 		value, have := in.Values[o.name]
 		key, ok := cellFrom(value, o.kind)
 		if !have || !ok {
-			return nil, errToken
+			return nil, badToken
 		}
 		keys[i] = key
 	}
@@ -113,7 +113,7 @@ func parseToken(token string, order []ordering) ([]cell, error) {
 // listInstances answers GET /api/v1/instances/.
 func (t *tx) listInstances() answer {
 	l, err := parseListing(t.r.URL.Query())
-	if errors.Is(err, errToken) {
+	if errors.Is(err, badToken) {
 		return refuse(http.StatusBadRequest, "invalid_token", err.Error())
 	}
 	if err != nil {
@@ -165,7 +165,7 @@ func (l listing) project(rows []instanceRow) any {
 	chosen := make([]map[string]any, 0, len(rows))
 	for _, row := range rows {
 		var all map[string]any
-		json.Unmarshal(encode(row), &all) // what was just encoded
+		_ = json.Unmarshal(encode(row), &all) // it was just encoded
 		some := map[string]any{}
 		for _, col := range l.cols {
 			some[col] = all[col]

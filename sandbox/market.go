@@ -11,7 +11,7 @@ import (
 )
 
 // DefaultKey is the account's API key where Options names none.
-const DefaultKey = "sandbox"
+const DefaultKey = "sandbox-key"
 
 const (
 	defaultSeed   = 1
@@ -68,12 +68,12 @@ func Open(o Options) (*Market, error) {
 		store:      &store{dir: o.Dir},
 	}
 	if m.wall == nil {
-		m.wall = time.Now
+		m.wall = time.Now //nolint:forbidigo // the one place that names it
 	}
 	if o.RateLimited {
 		m.limit = newLimiter()
 	}
-	if err := m.faults.add(o.Faults...); err != nil {
+	if err := m.Break(o.Faults...); err != nil {
 		return nil, err
 	}
 	if err := m.store.open(o.Fresh, func(old *state) (*state, error) { return o.begin(old, m.wallNow()) }); err != nil {
@@ -151,6 +151,10 @@ func (m *Market) Credit() (int64, error) {
 	})
 	return credit, err
 }
+
+// Break adds faults to those still to strike in this process. It takes all of
+// them or, when one makes no sense, none.
+func (m *Market) Break(faults ...Fault) error { return m.faults.add(faults...) }
 
 func (m *Market) wallNow() time.Time { return m.wall().Round(0).UTC() }
 

@@ -147,6 +147,6 @@ func (a *ask) noise(now time.Time) float64 {
 
 func geocode(country string) int64 {
 	h := fnv.New32a()
-	h.Write([]byte(country))
+	_, _ = h.Write([]byte(country))
 	return int64(h.Sum32() >> 2)
 }

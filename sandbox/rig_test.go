@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -29,9 +30,9 @@ type rig struct {
 // obj is a JSON object.
 type obj = map[string]any
 
-func newRig(t testing.TB, o sandbox.Options) *rig {
-	t.Helper()
-	r := &rig{t: t, wall: new(epoch)}
+func newRig(tb testing.TB, o sandbox.Options) *rig {
+	tb.Helper()
+	r := &rig{t: tb, wall: new(epoch)}
 	return r.open(o)
 }
 
@@ -47,6 +48,15 @@ func (r *rig) open(o sandbox.Options) *rig {
 	return &rig{t: r.t, m: m, wall: r.wall, key: m.Key()}
 }
 
+// empty starts the rig's market over, at the same first moment. Its offers
+// need not be made again.
+func (r *rig) empty(o sandbox.Options) {
+	r.t.Helper()
+	*r.wall = epoch
+	o.Fresh = true
+	r.open(o)
+}
+
 func (r *rig) pass(d time.Duration) { *r.wall = r.wall.Add(d) }
 
 // as is the same client with another key.
@@ -57,9 +67,10 @@ func (r *rig) as(key string) *rig {
 }
 
 // with is the same client in another test.
-func (r *rig) with(t testing.TB) *rig {
+func (r *rig) with(tb testing.TB) *rig {
+	tb.Helper()
 	other := *r
-	other.t = t
+	other.t = tb
 	return &other
 }
 
@@ -122,11 +133,11 @@ func objects(v any) []obj {
 // rent don't get in each other's way.
 func (r *rig) cheap(extra obj) []obj {
 	r.t.Helper()
-	query := obj{"rentable": obj{"eq": true}, "gpu_frac": obj{"eq": 1}, "duration": obj{"gte": 864000},
-		"direct_port_count": obj{"gte": 10}, "disk_space": obj{"gte": 100}, "order": []any{[]any{"dph_total", "asc"}}}
-	for k, v := range extra {
-		query[k] = v
+	query := obj{
+		"rentable": obj{"eq": true}, "gpu_frac": obj{"eq": 1}, "duration": obj{"gte": 864000},
+		"direct_port_count": obj{"gte": 10}, "disk_space": obj{"gte": 100}, "order": []any{[]any{"dph_total", "asc"}},
 	}
+	maps.Copy(query, extra)
 	found := r.offers(query)
 	require.NotEmpty(r.t, found)
 	return found
@@ -136,9 +147,7 @@ func (r *rig) cheap(extra obj) []obj {
 func (r *rig) rent(offer any, extra obj) int64 {
 	r.t.Helper()
 	body := obj{"image": "vastai/pytorch:2.7.1", "disk": 20, "runtype": "ssh_direct", "cancel_unavail": true}
-	for k, v := range extra {
-		body[k] = v
-	}
+	maps.Copy(body, extra)
 	out := r.do(200, "PUT", fmt.Sprintf("/api/v0/asks/%.0f/", offer), body)
 	require.Equal(r.t, true, out["success"])
 	require.Regexp(r.t, "^[0-9a-f]{64}$", out["instance_api_key"])

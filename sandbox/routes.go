@@ -37,12 +37,12 @@ func routes() []route {
 		{method: del, path: "/api/v0/instances/{id}/", op: "destroy", access: ownInstanceWrite, writes: true, handle: (*tx).destroyInstance},
 		{method: get, path: "/api/v0/instances/{id}/ssh/", op: "ssh_on_instance", access: inInstanceRead, handle: (*tx).listInstanceKeys},
 		{method: post, path: "/api/v0/instances/{id}/ssh/", op: "ssh_attach", access: inInstanceWrite, writes: true, handle: (*tx).attachKey},
-		{method: del, path: "/api/v0/instances/{id}/ssh/{key}/", op: "ssh_detach", access: inInstanceWrite, writes: true, handle: (*tx).detachKey},
+		{method: del, path: "/api/v0/instances/{id}/ssh/{key_id}/", op: "ssh_detach", access: inInstanceWrite, writes: true, handle: (*tx).detachKey},
 
 		{method: get, path: "/api/v0/ssh/", op: "ssh_list", access: inUserRead, handle: (*tx).listKeys},
 		{method: post, path: "/api/v0/ssh/", op: "ssh_add", access: inUserWrite, writes: true, handle: (*tx).addKey},
-		{method: put, path: "/api/v0/ssh/{key}/", op: "ssh_update", access: inUserWrite, writes: true, handle: (*tx).updateKey},
-		{method: del, path: "/api/v0/ssh/{key}/", op: "ssh_delete", access: inUserWrite, writes: true, handle: (*tx).deleteKey},
+		{method: put, path: "/api/v0/ssh/{id}/", op: "ssh_update", access: inUserWrite, writes: true, handle: (*tx).updateKey},
+		{method: del, path: "/api/v0/ssh/{id}/", op: "ssh_delete", access: inUserWrite, writes: true, handle: (*tx).deleteKey},
 
 		{method: get, path: "/api/v0/users/current/", op: "user", access: inUserRead, handle: (*tx).currentUser},
 		{method: get, path: "/api/v0/charges/", op: "charges", access: inBillingRead, handle: (*tx).charges},
@@ -66,7 +66,8 @@ func changeOp(body []byte) string {
 		State string
 		Label json.RawMessage
 	}
-	switch json.Unmarshal(body, &in); {
+	_ = json.Unmarshal(body, &in) // the handler says what is wrong with it
+	switch {
 	case in.Label != nil:
 		return "label"
 	case in.State == wantStopped:

@@ -252,7 +252,7 @@ func (t *tx) find(s search) []offerRow {
 		keys []cell
 	}
 	v := view{born: t.st.Born, now: t.now, storage: s.storage, kind: s.kind}
-	claims := t.st.claims()
+	claims := t.claims()
 	var row offerRow
 	fields := reflect.ValueOf(&row).Elem()
 	var found []match

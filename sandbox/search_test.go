@@ -141,8 +141,10 @@ func TestGPUNames(t *testing.T) {
 }
 
 func FuzzSearch(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"num_gpus":{"eq":"1"},"order":[["dph_total","asc"]],"limit":3}`, `{"geolocation":{"in":["US",null]}}`,
-		`{"driver_version":{"gte":"535.86.05"}}`, `{"id":{"eq":1},"allocated_storage":{"gte":1e300}}`, `null`, `{"limit":1e99,"type":"bid"}`} {
+	for _, seed := range []string{
+		`{}`, `{"num_gpus":{"eq":"1"},"order":[["dph_total","asc"]],"limit":3}`, `{"geolocation":{"in":["US",null]}}`,
+		`{"driver_version":{"gte":"535.86.05"}}`, `{"id":{"eq":1},"allocated_storage":{"gte":1e300}}`, `null`, `{"limit":1e99,"type":"bid"}`,
+	} {
 		f.Add(seed)
 	}
 	r := newRig(f, sandbox.Options{})

@@ -21,6 +21,8 @@ type tx struct {
 	r     *http.Request
 	body  []byte
 	args  []string // what stood for {x} in the path
+
+	claimed map[int][]claim // nil until needed
 }
 
 // id is the number in the request's path.

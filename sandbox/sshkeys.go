@@ -79,7 +79,7 @@ func (t *tx) addKey() answer {
 	return reply(map[string]any{"success": true, "key": k.row()})
 }
 
-// updateKey answers PUT /ssh/{key}/.
+// updateKey answers PUT /ssh/{id}/.
 func (t *tx) updateKey() answer {
 	text, refusal, ok := t.keyText()
 	if !ok {
@@ -94,7 +94,7 @@ func (t *tx) updateKey() answer {
 	return reply(map[string]any{"success": true, "key": t.st.SSHKeys[i].row()})
 }
 
-// deleteKey answers DELETE /ssh/{key}/.
+// deleteKey answers DELETE /ssh/{id}/.
 func (t *tx) deleteKey() answer {
 	id, ok := t.number(0)
 	if !ok {
@@ -106,16 +106,6 @@ func (t *tx) deleteKey() answer {
 	}
 	t.st.SSHKeys = slices.Delete(t.st.SSHKeys, i, i+1)
 	return success()
-}
-
-// instance finds the instance of the path.
-func (t *tx) instance() (*contract, answer, bool) {
-	id, ok := t.id()
-	c := t.st.contract(id)
-	if !ok || c == nil {
-		return nil, noSuchInstance(id), false
-	}
-	return c, answer{}, true
 }
 
 // listInstanceKeys answers GET /instances/{id}/ssh/: JSON in a JSON string.
@@ -140,18 +130,17 @@ func (t *tx) attachKey() answer {
 	}
 	same := func(k sshKey) bool { return k.PublicKey == text }
 	if !slices.ContainsFunc(c.SSHKeys, same) {
-		k := sshKey{}
-		if i := slices.IndexFunc(t.st.SSHKeys, same); i >= 0 {
-			k = t.st.SSHKeys[i]
+		i := slices.IndexFunc(t.st.SSHKeys, same)
+		if i >= 0 {
+			c.SSHKeys = append(c.SSHKeys, t.st.SSHKeys[i])
 		} else {
-			k = t.newKey(text)
+			c.SSHKeys = append(c.SSHKeys, t.newKey(text))
 		}
-		c.SSHKeys = append(c.SSHKeys, k)
 	}
 	return reply(outcome{Success: true, Msg: "SSH key attached successfully"})
 }
 
-// detachKey answers DELETE /instances/{id}/ssh/{key}/.
+// detachKey answers DELETE /instances/{id}/ssh/{key_id}/.
 func (t *tx) detachKey() answer {
 	c, refusal, ok := t.instance()
 	if !ok {

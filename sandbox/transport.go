@@ -23,7 +23,7 @@ func (m *Market) Transport() http.RoundTripper { return transport{m} }
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(req *http.Request) (res *http.Response, err error) {
 	if req.Body != nil {
-		defer req.Body.Close()
+		defer func() { _ = req.Body.Close() }()
 	}
 	if err := req.Context().Err(); err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func newWorld(seed uint64) *world {
 	w := &world{seed: seed, asks: map[int64]*ask{}}
 	for index := range machines {
 		m := newMachine(seed, index)
-		id := 21_000_000 + int64(index)*1024 + newDice(seed, "asks").Int64N(900)
+		id := 21_000_000 + int64(index)*1024 + m.bundle%900
 		for _, size := range m.sliceSizes() {
 			for first := 0; first+size <= m.gpus; first += size {
 				a := &ask{id: id, m: m, first: first, gpus: size, frac: float64(size) / float64(m.gpus)}
@@ -83,14 +83,16 @@ type claim struct {
 	holds       bool
 }
 
-// claims are our rentals by machine.
-func (st *state) claims() map[int][]claim {
-	byMachine := map[int][]claim{}
-	for _, c := range st.Contracts {
-		byMachine[c.Machine] = append(byMachine[c.Machine],
-			claim{ask: c.Ask, first: c.First, gpus: c.GPUs, bid: c.Bid, disk: c.Disk, holds: c.holds()})
+// claims are our rentals by machine, as the request found them.
+func (t *tx) claims() map[int][]claim {
+	if t.claimed == nil {
+		t.claimed = map[int][]claim{}
+		for _, c := range t.st.Contracts {
+			t.claimed[c.Machine] = append(t.claimed[c.Machine],
+				claim{ask: c.Ask, first: c.First, gpus: c.GPUs, bid: c.Bid, disk: c.Disk, holds: c.holds()})
+		}
 	}
-	return byMachine
+	return t.claimed
 }
 
 // standing is what our rentals leave of an offer.

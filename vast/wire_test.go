@@ -102,7 +102,7 @@ func TestOrderThatNeverLeft(t *testing.T) {
 	require.False(t, vast.Uncertain(err))
 
 	// A handshake that fails is not a failed dial, yet nothing was sent.
-	c, server = served(t, nil)
+	_, server = served(t, nil)
 	c, err = vast.NewClient(testKey, vast.WithBaseURL("https"+strings.TrimPrefix(server.URL, "http")))
 	require.NoError(t, err)
 	_, err = c.Instances.Create(t.Context(), 7, anImage)
@@ -134,7 +134,7 @@ func TestOrderIsAbandoned(t *testing.T) {
 
 func TestRedirects(t *testing.T) {
 	var elsewhere atomic.Int32
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		elsewhere.Add(1)
 		w.Write([]byte(read(t, "user")))
 	}))

@@ -40,6 +40,7 @@ func nameFlag(flag *kong.Flag, command string) {
 		name = command + "-" + name
 	}
 	flag.Envs = []string{envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+	flag.Tag.Envs = flag.Envs // which is what kong reads
 }
 
 // checkEnvironment refuses variables that look like ours and are none: a

@@ -13,7 +13,7 @@ import (
 
 type sandboxCmd struct {
 	Listen     string   `help:"Address to serve on." default:"127.0.0.1:8788"`
-	APIKey     string   `name:"api-key" help:"Key that the simulated account has (default: sandbox)." noenv:""`
+	APIKey     string   `name:"api-key" help:"Key that the simulated account has (default: sandbox-key)." noenv:""`
 	Seed       uint64   `help:"Another market: offers and times follow from the seed." placeholder:"N"`
 	RateLimit  string   `help:"off, or live: answer 429 as the service does." enum:"off,live" default:"off"`
 	LegacyList int      `help:"What the retired list answers: 410 or 200." enum:"410,200" default:"410"`

@@ -39,8 +39,8 @@ func (a *App) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error
 	return err
 }
 
-// pipe counts the requests that pass in and the answers that pass out, and
-// holds back the end of input while any is in flight.
+// pipe notes the requests that pass in and the answers that pass out, and holds
+// back the end of input while any is in flight.
 type pipe struct {
 	ctx   context.Context //nolint:containedctx // ends the input, as a closed stdin does
 	lines chan []byte
@@ -52,12 +52,12 @@ type pipe struct {
 	rest []byte // of the line that is being read
 
 	mu       sync.Mutex
-	inFlight int
-	idle     chan struct{} // closed when nothing is in flight
+	inFlight map[string]bool // by the id of the request
+	idle     chan struct{}   // closed when nothing is in flight
 }
 
 func newPipe(ctx context.Context, in io.Reader, out io.Writer, clock vast.Clock) *pipe {
-	p := &pipe{ctx: ctx, lines: make(chan []byte), out: out, clock: clock, idle: make(chan struct{})}
+	p := &pipe{ctx: ctx, lines: make(chan []byte), out: out, clock: clock, inFlight: map[string]bool{}, idle: make(chan struct{})}
 	close(p.idle)
 	go p.pump(in)
 	return p
@@ -94,7 +94,7 @@ func (p *pipe) Read(b []byte) (int, error) {
 			if !more {
 				return 0, p.drain()
 			}
-			p.count(line, 1)
+			p.pass(line, true)
 			p.rest = line
 		case <-p.ctx.Done():
 			return 0, p.drain()
@@ -110,29 +110,32 @@ func (p *pipe) Write(b []byte) (int, error) {
 	p.writing.Lock()
 	n, err := p.out.Write(b)
 	p.writing.Unlock()
-	p.count(b, -1)
+	p.pass(b, false)
 	return n, err
 }
 
-// count notes a request going in or an answer going out: both have an id, and
+// pass notes a request going in or an answer going out: both have an id, and
 // only requests have a method.
-func (p *pipe) count(line []byte, change int) {
+func (p *pipe) pass(line []byte, in bool) {
 	var m struct {
 		ID     json.RawMessage `json:"id"`
 		Method string          `json:"method"`
 	}
-	if json.Unmarshal(line, &m) != nil || len(m.ID) == 0 || (m.Method != "") != (change > 0) {
+	if json.Unmarshal(line, &m) != nil || len(m.ID) == 0 || (m.Method != "") != in {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.inFlight == 0 && change > 0 {
+	before := len(p.inFlight)
+	if in {
+		p.inFlight[string(m.ID)] = true
+	} else {
+		delete(p.inFlight, string(m.ID))
+	}
+	switch after := len(p.inFlight); {
+	case before == 0 && after > 0:
 		p.idle = make(chan struct{})
-	}
-	if p.inFlight == 0 && change < 0 {
-		return // an answer to a request that could not be read
-	}
-	if p.inFlight += change; p.inFlight == 0 {
+	case before > 0 && after == 0:
 		close(p.idle)
 	}
 }

@@ -128,14 +128,14 @@ func (r *Runner) failure(tool string, err error) *Failure {
 	if errors.Is(err, guard.ErrOver) {
 		return Fail(WrongState, "what an earlier, identical call did has ended since").Hint("call again to get a new quote")
 	}
+	if errors.Is(err, context.Canceled) {
+		return Fail(Cancelled, "%s was cancelled", tool).Hint("call it again if it is still wanted")
+	}
 	if f := r.explain(err); f != nil {
 		return f
 	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	if errors.Is(err, context.DeadlineExceeded) {
 		return Fail(TimedOut, "%s got no answer in time", tool).Hint("call it again")
-	case errors.Is(err, context.Canceled):
-		return Fail(Cancelled, "%s was cancelled", tool)
 	}
 	ref := reference()
 	r.log.Error("tool failed", "tool", tool, "ref", ref, "err", err)

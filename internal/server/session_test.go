@@ -1,0 +1,154 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/rig"
+	"vast-mcp/internal/tool"
+)
+
+const (
+	hello = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}` + "\n" +
+		`{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n"
+)
+
+// answers are the messages on stdout by id.
+func answers(t *testing.T, out string) map[string]message {
+	t.Helper()
+	all := map[string]message{}
+	for line := range strings.Lines(out) {
+		var m message
+		require.NoError(t, json.Unmarshal([]byte(line), &m), "stdout carries nothing but the protocol: %q", line)
+		all[string(m.ID)] = m
+	}
+	return all
+}
+
+func serve(t *testing.T, r *rig.Rig, input string) map[string]message {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, r.App.ServeStdio(t.Context(), strings.NewReader(input), &out))
+	return answers(t, out.String())
+}
+
+// TestTheInputEndsRightAfterTheLastCall: a shell pipeline closes stdin at once,
+// and still gets its answers.
+func TestTheInputEndsRightAfterTheLastCall(t *testing.T) {
+	r := rig.New(t, rig.Options{Market: fast()})
+	input := hello
+	for i := range 20 {
+		input += fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"search_offers","arguments":{"limit":1}}}`+"\n", i+2)
+	}
+	got := serve(t, r, strings.TrimSuffix(input, "\n"))
+	for i := range 20 {
+		require.Contains(t, string(got[fmt.Sprint(i+2)].Result), `"offers":[{`)
+	}
+}
+
+func TestBrokenMessagesAreAnsweredAndSurvived(t *testing.T) {
+	r := rig.New(t, rig.Options{Market: fast()})
+	got := serve(t, r, hello+
+		"{broken\n"+
+		`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"no_such_tool","arguments":{}}}`+"\n"+
+		`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"search_offers","arguments":"text"}}`+"\n"+
+		"{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{\"name\":\"label_instance\",\"arguments\":{\"instance_id\":1,\"label\":\"\xff\"}}}\n"+
+		`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"destroy","arguments":{"instance_ids":[1]}}}`+"\n"+
+		`{"jsonrpc":"2.0","id":6,"method":"nonsense"}`+"\n"+
+		`{"jsonrpc":"2.0","id":7,"method":"ping"}`+"\n")
+	require.Equal(t, -32700, got["null"].Error.Code)
+	require.Equal(t, -32602, got["2"].Error.Code)
+	require.Contains(t, string(got["3"].Result), "not a JSON object")
+	require.Contains(t, string(got["4"].Result), "UTF-8")
+	require.Contains(t, string(got["5"].Result), "not_found", "an alias answers")
+	require.Equal(t, -32601, got["6"].Error.Code)
+	require.NotNil(t, got["7"].Result, "and the server goes on")
+}
+
+// TestTheInputEndsDuringARental: the client is gone, the order's answer is slow
+// and the outcome is written all the same.
+func TestTheInputEndsDuringARental(t *testing.T) {
+	ordered := make(chan struct{})
+	r := rig.New(t, rig.Options{Market: fast(), Mode: guard.Operator, Transport: func(next http.RoundTripper) http.RoundTripper {
+		return slowOrder{next, ordered}
+	}})
+	args := fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, r.Offer("RTX 4090"))
+	require.Equal(t, tool.ApprovalNeeded, r.Call("create_instance", args).Status)
+	r.Approve()
+	input, client := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(client, hello+`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"create_instance","arguments":`+args+`}}`+"\n")
+		<-ordered
+		_ = client.Close()
+	}()
+	var out bytes.Buffer
+	require.NoError(t, r.App.ServeStdio(t.Context(), input, &out))
+	require.NoError(t, r.App.Close())
+	require.Len(t, r.Machines(), 1)
+	require.Equal(t, 1, r.Requests("PUT", "/asks/"))
+}
+
+// slowOrder holds the answer to the order until the input has ended.
+type slowOrder struct {
+	next    http.RoundTripper
+	ordered chan struct{}
+}
+
+func (s slowOrder) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := s.next.RoundTrip(req)
+	if strings.Contains(req.URL.Path, "/asks/") {
+		close(s.ordered)
+	}
+	return resp, err
+}
+
+func TestASignalEndsTheSessionInOrder(t *testing.T) {
+	r := rig.New(t, rig.Options{Market: fast()})
+	ctx, cancel := context.WithCancel(t.Context())
+	input, client := io.Pipe()
+	output, server := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- r.App.ServeStdio(ctx, input, server)
+		_ = server.Close()
+	}()
+	go func() { _, _ = io.WriteString(client, hello) }()
+	first := make([]byte, 1)
+	_, err := output.Read(first)
+	require.NoError(t, err)
+	cancel()
+	_, _ = io.Copy(io.Discard, output)
+	require.NoError(t, <-ended)
+	_ = client.Close()
+}
+
+func TestInstructionsAreShortAndTrue(t *testing.T) {
+	for mode, says := range map[guard.Mode]string{guard.Client: "ask the user first", guard.Operator: "approved by the owner", guard.Model: "approval set to its quote_id"} {
+		r := rig.New(t, rig.Options{Mode: mode})
+		text := r.App.Instructions()
+		require.LessOrEqual(t, len(text), 800, text)
+		require.Contains(t, text, says)
+		require.Contains(t, text, "SANDBOX")
+		require.Contains(t, text, "search_offers")
+	}
+}
+
+func TestSelections(t *testing.T) {
+	r := rig.New(t, rig.Options{Selection: tool.Selection{ReadOnly: true, Exclude: []string{"list_gpus"}}})
+	catalogue, err := r.App.Tools(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, string(catalogue), `"search_offers"`)
+	require.NotContains(t, string(catalogue), `"create_instance"`)
+	require.NotContains(t, string(catalogue), `"list_gpus"`)
+	_, err = r.App.Call(t.Context(), "create_instance", json.RawMessage(`{}`), nil)
+	require.ErrorContains(t, err, `no tool "create_instance"`, "what is not listed cannot be called")
+}

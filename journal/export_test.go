@@ -1,0 +1,9 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+)
+
+// DB returns the database that j really uses.
+func DB(ctx context.Context, j *Journal) (*sql.DB, error) { return j.open(ctx) }
