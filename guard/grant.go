@@ -74,15 +74,12 @@ func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*j
 	})
 }
 
-// Lease records the deadline of a rental together with the move to rented.
+// Lease records the deadline of a rental.
 func (g *Grant) Lease(ctx context.Context, l journal.Lease) error {
 	if g.journal == nil {
 		return nil
 	}
-	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
-		l.GrantedAt = tx.Now()
-		return tx.PutLease(l)
-	})
+	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error { return tx.PutLease(l) })
 }
 
 // Reread reads the intent again: another process may have moved it.

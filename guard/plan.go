@@ -1,7 +1,9 @@
 package guard
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"vast-mcp/internal/usd"
@@ -64,6 +66,36 @@ type Plan struct {
 // Most is the most the plan can cost by the end of its lease, traffic apart.
 func (p Plan) Most() usd.Amount {
 	return p.Upfront.Add(p.Rate.For(p.Lease))
+}
+
+// Shown is everything a person should know before saying yes, one fact a line.
+func (p Plan) Shown() []Fact {
+	all := append([]Fact{}, p.Facts...)
+	if p.Effect == Spend && !p.Free {
+		all = append(all, Fact{"price", fmt.Sprintf("%s/h, at most %s in %g h, traffic not included", price(p.Rate), price(p.Most()), p.Lease.Hours())})
+		if p.AfterStopPerDay > 0 {
+			all = append(all, Fact{"stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay)})
+		}
+		ends := "enforced by " + strings.Join(p.EnforcedBy, ", ")
+		if len(p.EnforcedBy) == 0 {
+			ends = "by nobody: no program enforces it, so stop or destroy it yourself"
+		}
+		all = append(all, Fact{"lease ends", ends})
+	}
+	for _, w := range p.Warnings {
+		all = append(all, Fact{"warning", w})
+	}
+	return all
+}
+
+// Text is Shown with the summary above it.
+func (p Plan) Text() string {
+	var b strings.Builder
+	b.WriteString(p.Summary + "\n")
+	for _, f := range p.Shown() {
+		fmt.Fprintf(&b, "  %-10s %s\n", f.Name, f.Value)
+	}
+	return b.String()
 }
 
 // covers reports whether a yes to p is also a yes to q: the same thing, not

@@ -102,8 +102,7 @@ func (d *Desk) adopt(ctx context.Context, g *guard.Grant, row vast.Instance) (Re
 		return Result{}, err
 	}
 	in := g.Intent()
-	err = g.Lease(ctx, journal.Lease{Nonce: in.Nonce, Instance: in.Instance, Until: in.Until, OnExpiry: in.OnExpiry})
-	return Result{Instance: row, Known: true}, err
+	return Result{Instance: row, Known: true}, g.Lease(ctx, leaseOf(in, in.Instance, d.clock.Now()))
 }
 
 func (d *Desk) unknown(ctx context.Context, g *guard.Grant) (Result, error) {
@@ -167,7 +166,7 @@ func (d *Desk) settle(tx *journal.Tx, in journal.Intent, list []vast.Instance) e
 		return tx.Append(string(to), in.Nonce, map[string]any{"kind": in.Kind, "by": "list"})
 	}
 	row, listed := findNonce(list, in.Nonce)
-	switch in.State {
+	switch in.State { //nolint:exhaustive // the others are settled, or are undone by who began it
 	case journal.Prepared:
 		if now.Sub(in.CreatedAt) > time.Minute {
 			return move(journal.Refused, func(row *journal.Intent) { row.Why = "never sent" })
@@ -180,16 +179,26 @@ func (d *Desk) settle(tx *journal.Tx, in journal.Intent, list []vast.Instance) e
 		switch {
 		case in.Kind != guard.KindCreate || now.Before(in.Deadline):
 		case listed:
+			if err := tx.PutLease(leaseOf(in, int64(row.ID), tx.Now())); err != nil {
+				return err
+			}
 			return move(journal.Rented, func(in *journal.Intent) { in.Instance = int64(row.ID) })
 		case in.State == journal.Looking && now.Sub(in.LookedAt) >= secondLook:
 			return move(journal.Refused, func(*journal.Intent) {})
-		case in.State != journal.Looking && in.Looks+1 >= closeLooks && now.Sub(in.Deadline) >= closeAfter:
+		case in.State == journal.Looking:
+		case in.Looks+1 >= closeLooks && now.Sub(in.Deadline) >= closeAfter:
 			return move(journal.Closed, func(in *journal.Intent) { in.Why = "no sign of it, presumed not rented" })
-		case in.State == journal.Unknown:
-			_, err := tx.SwapIntent(in.Nonce, func(row *journal.Intent) { row.Looks++; row.LookedAt = now }, in.State)
+		default:
+			_, err := tx.SwapIntent(in.Nonce, func(row *journal.Intent) {
+				row.State, row.Looks, row.LookedAt = journal.Unknown, row.Looks+1, now
+			}, in.State)
 			return err
 		}
-	case journal.Undoing, journal.Refused, journal.Closed, journal.Ended, journal.Done:
 	}
 	return nil
+}
+
+// leaseOf is the deadline that an intent was granted.
+func leaseOf(in journal.Intent, id int64, at time.Time) journal.Lease {
+	return journal.Lease{Nonce: in.Nonce, Instance: id, Until: in.Until, OnExpiry: in.OnExpiry, GrantedAt: at}
 }

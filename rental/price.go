@@ -1,8 +1,10 @@
 package rental
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -78,13 +80,13 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 		Effect: guard.Spend, Kind: guard.KindCreate,
 		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), place(o), kind, lease.Hours()),
 		Rate:    rate, Lease: lease, AfterStopPerDay: disk.For(24 * time.Hour),
-		UploadPerGB: o.UploadPerGB, DownloadPerGB: o.DownloadPerGB,
+		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
 		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Until: tail.Until, OnExpiry: tail.OnExpiry,
 		Memo: r.wireRunType(o),
 	}
 	p.Facts = []guard.Fact{
 		{Name: "offer", Value: fmt.Sprintf("%d (machine %d)", o.ID, o.MachineID)},
-		{Name: "image", Value: plain.Line(r.Image, 120)},
+		{Name: "image", Value: cmp.Or(plain.Line(r.Image, 120), "the template's")},
 		{Name: "disk", Value: fmt.Sprintf("%g GB", r.DiskGB)},
 		{Name: "traffic", Value: fmt.Sprintf("$%.4f/GB up, $%.4f/GB down", o.UploadPerGB, o.DownloadPerGB)},
 		{Name: "then", Value: fmt.Sprintf("%s at %s", r.OnExpiry, tail.Until.Format(time.RFC3339))},
@@ -92,6 +94,9 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 	p.Warnings = createWarnings(p, o, u)
 	return p
 }
+
+// micro rounds a price per GB, which is shown and never summed.
+func micro(dollars float64) float64 { return math.Round(dollars*1e6) / 1e6 }
 
 const hoursPerMonth = 720 // the month that storage is priced by
 

@@ -42,7 +42,7 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: old.IdleMinutes}
 	p.Kind, p.Lease, p.Rate = guard.KindStart, lease, usd.Ceil(row.PerHour)
 	p.AfterStopPerDay = usd.Ceil(row.DiskPerHour).For(24 * time.Hour)
-	p.UploadPerGB, p.DownloadPerGB = row.UploadPerGB, row.DownloadPerGB
+	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
 	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
 	p.Facts = []guard.Fact{

@@ -112,7 +112,7 @@ func TestAnswersAreDatedInMarketTime(t *testing.T) {
 func TestKeys(t *testing.T) {
 	r := newRig(t, sandbox.Options{Key: "mine"})
 	require.Equal(t, "mine", r.m.Key())
-	require.Equal(t, "sandbox", newRig(t, sandbox.Options{}).m.Key())
+	require.Equal(t, "sandbox-key", newRig(t, sandbox.Options{}).m.Key())
 	for _, op := range sandbox.Operations() {
 		method, p, _ := strings.Cut(op, " ")
 		p = strings.NewReplacer("{id}", "5", "{key_id}", "6").Replace(p)

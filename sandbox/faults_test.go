@@ -167,7 +167,7 @@ func TestDelays(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			req, err := http.NewRequestWithContext(ctx, "PUT", r.m.Origin()+"/api/v0/asks/"+itoa(offer)+"/", strings.NewReader(`{"image":"x"}`))
 			require.NoError(t, err)
-			req.Header.Set("Authorization", "Bearer sandbox")
+			req.Header.Set("Authorization", "Bearer "+sandbox.DefaultKey)
 			_, err = (&http.Client{Transport: r.m.Transport()}).Do(req)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			cancel()
@@ -204,7 +204,7 @@ func TestTransport(t *testing.T) {
 	client := &http.Client{Transport: r.m.Transport()}
 	req, err := http.NewRequest("GET", r.m.Origin()+"/api/v0/users/current?owner=me", nil)
 	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer sandbox")
+	req.Header.Set("Authorization", "Bearer "+sandbox.DefaultKey)
 	res, err := client.Do(req)
 	require.NoError(t, err)
 	require.Equal(t, 200, res.StatusCode, "it follows the redirect")
@@ -251,9 +251,9 @@ func TestServer(t *testing.T) {
 		require.NoError(t, err)
 		return res, string(text), nil
 	}
-	_, _, err := get(server.URL+"/api/v0/users/current/", "Bearer sandbox")
+	_, _, err := get(server.URL+"/api/v0/users/current/", "Bearer "+sandbox.DefaultKey)
 	require.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET), "%v", err)
-	res, text, err := get(server.URL+"/api/v0/users/current/", "Bearer sandbox")
+	res, text, err := get(server.URL+"/api/v0/users/current/", "Bearer "+sandbox.DefaultKey)
 	require.NoError(t, err)
 	require.Contains(t, text, `"credit":100`)
 	require.Equal(t, []string{epoch.Format(http.TimeFormat)}, res.Header["Date"])
@@ -265,7 +265,7 @@ func TestServer(t *testing.T) {
 	id := r.up(3, nil)
 	req, err := http.NewRequest("PUT", server.URL+"/api/v0/instances/request_logs/"+itoa(float64(id))+"/", strings.NewReader("{}"))
 	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer sandbox")
+	req.Header.Set("Authorization", "Bearer "+sandbox.DefaultKey)
 	res, err = server.Client().Do(req)
 	require.NoError(t, err)
 	body, err := io.ReadAll(res.Body)

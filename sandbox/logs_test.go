@@ -77,7 +77,7 @@ func TestLogObjectsRefuseAKey(t *testing.T) {
 	r.pass(time.Minute)
 	at, err := url.Parse(out["result_url"].(string))
 	require.NoError(t, err)
-	for key, status := range map[string]int{"sandbox": 400, "": 200} {
+	for key, status := range map[string]int{sandbox.DefaultKey: 400, "": 200} {
 		res, text, err := r.as(key).send("GET", at.Path, nil)
 		require.NoError(t, err)
 		require.Equal(t, status, res.StatusCode, "%s", text)

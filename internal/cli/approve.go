@@ -132,29 +132,13 @@ func (s *session) confirm() bool {
 
 // show prints the plan's own facts: what an agent said about it does not count.
 func (w waitingIn) show(out io.Writer) error {
-	p := w.Plan
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s", w.Code, p.Summary)
+	p, state := w.Plan, "waits"
 	if w.sandbox {
-		b.WriteString(" (sandbox: no real money)")
+		p.Summary += " (sandbox: no real money)"
 	}
-	b.WriteString("\n")
-	line := func(name, value string) { fmt.Fprintf(&b, "  %-10s %s\n", name, value) }
-	for _, f := range p.Facts {
-		line(f.Name, f.Value)
-	}
-	if p.Effect == guard.Spend {
-		line("price", fmt.Sprintf("%s/h, at most %s in %g h, traffic not included", p.Rate, p.Most(), p.Lease.Hours()))
-		line("stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay))
-	}
-	for _, warning := range p.Warnings {
-		line("warning", warning)
-	}
-	state := "waits"
 	if w.Approved {
 		state = "is approved and waits for the call"
 	}
-	line("asked by", fmt.Sprintf("%s, %s; %s until %s", w.Caller, w.Tool, state, w.ExpiresAt.Local().Format(time.TimeOnly)))
-	_, err := io.WriteString(out, b.String())
+	_, err := fmt.Fprintf(out, "%s  %s  %-10s %s, %s; %s until %s\n", w.Code, p.Text(), "asked by", w.Caller, w.Tool, state, w.ExpiresAt.Local().Format(time.TimeOnly))
 	return err
 }

@@ -2,7 +2,6 @@ package tool
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"vast-mcp/guard"
@@ -55,50 +54,25 @@ type Quote struct {
 	EnforcedBy      []string   `json:"enforced_by"`
 	Warnings        []string   `json:"warnings,omitempty"`
 	ExpiresAt       time.Time  `json:"expires_at"`
-	facts           []guard.Fact
-	effect          guard.Effect
+
+	plan guard.Plan
 }
 
 func (r *Runner) showQuote(q guard.Quote) *Quote {
 	p := q.Plan
-	summary := p.Summary
 	if r.sandbox {
-		summary += " (sandbox: no real money)"
+		p.Summary += " (sandbox: no real money)"
 	}
 	return &Quote{
-		QuoteID: q.ID, Code: q.Code, Summary: summary, PerHour: p.Rate, Most: q.Most, AfterStopPerDay: p.AfterStopPerDay,
+		QuoteID: q.ID, Code: q.Code, Summary: p.Summary, PerHour: p.Rate, Most: q.Most, AfterStopPerDay: p.AfterStopPerDay,
 		UploadPerGB: p.UploadPerGB, DownloadPerGB: p.DownloadPerGB, LeaseHours: p.Lease.Hours(),
 		EnforcedBy: append([]string{}, p.EnforcedBy...), Warnings: p.Warnings,
-		ExpiresAt: q.ExpiresAt.UTC().Truncate(time.Second), facts: p.Facts, effect: p.Effect,
+		ExpiresAt: q.ExpiresAt.UTC().Truncate(time.Second), plan: p,
 	}
 }
 
 // Text is the quote as a person reads it before saying yes.
-func (q *Quote) Text() string {
-	var b strings.Builder
-	b.WriteString(q.Summary + "\n")
-	for _, f := range q.facts {
-		fmt.Fprintf(&b, "  %-10s %s\n", f.Name, f.Value)
-	}
-	if q.effect == guard.Spend {
-		fmt.Fprintf(&b, "  %-10s %s/h, at most %s in %g h, traffic not included\n", "price", q.PerHour, q.Most, q.LeaseHours)
-		if q.AfterStopPerDay > 0 {
-			fmt.Fprintf(&b, "  %-10s the disk goes on costing %s a day until it is destroyed\n", "stopped", q.AfterStopPerDay)
-		}
-		fmt.Fprintf(&b, "  %-10s %s\n", "lease ends", enforced(q.EnforcedBy))
-	}
-	for _, w := range q.Warnings {
-		fmt.Fprintf(&b, "  %-10s %s\n", "warning", w)
-	}
-	return b.String()
-}
-
-func enforced(by []string) string {
-	if len(by) == 0 {
-		return "by nobody: no program enforces it, so stop or destroy it yourself"
-	}
-	return "enforced by " + strings.Join(by, ", ")
-}
+func (q *Quote) Text() string { return q.plan.Text() }
 
 // refused is the result of a guarded call that was not carried out.
 type refused struct {
