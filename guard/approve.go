@@ -58,10 +58,10 @@ func (g *Guard) Answer(ctx context.Context, q Quote, a Answer) (Quote, error) {
 		if err != nil || !found {
 			return errors.Join(err, ErrNotWaiting)
 		}
-		row, err = answer(tx, row, a)
-		q.Ready = row.State == journal.Approved
+		_, err = answer(tx, row, a)
 		return err
 	})
+	q.Ready = err == nil && a.Yes
 	return q, err
 }
 

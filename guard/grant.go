@@ -54,7 +54,8 @@ func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*j
 		g.intent.State = to
 		return nil
 	}
-	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
+	var moved journal.Intent
+	err := g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
 		in, err := tx.SwapIntent(g.intent.Nonce, func(in *journal.Intent) {
 			in.State = to
 			if change != nil {
@@ -64,7 +65,7 @@ func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*j
 		if err != nil {
 			return err
 		}
-		g.intent = in
+		moved = in
 		if also != nil {
 			if err := also(tx); err != nil {
 				return err
@@ -72,6 +73,10 @@ func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*j
 		}
 		return tx.Append(string(to), in.Nonce, map[string]any{"kind": in.Kind, "instance": in.Instance, "why": in.Why})
 	})
+	if err == nil {
+		g.intent = moved
+	}
+	return err
 }
 
 // Lease records the deadline of a rental.
@@ -89,8 +94,11 @@ func (g *Grant) Reread(ctx context.Context) error {
 	}
 	return g.journal.Tx(ctx, g.realm, func(tx *journal.Tx) error {
 		in, found, err := tx.Intent(g.intent.Nonce)
-		if err != nil || !found {
-			return errors.Join(err, fmt.Errorf("intent %s: not found %t", g.intent.Nonce, found))
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("intent %s is not in the journal", g.intent.Nonce)
 		}
 		g.intent = in
 		return nil
@@ -120,9 +128,8 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 		Nonce: p.Nonce, Quote: q.ID, Caller: c.Caller, Tool: c.Tool, Kind: p.Kind, State: journal.Prepared,
 		Offer: p.Offer, Instance: p.Instance, Rate: p.Rate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
 	}
-	grant := &Grant{realm: q.realm, plan: p, intent: in}
 	if q.Unwritten {
-		return grant, nil
+		return &Grant{realm: q.realm, plan: p, intent: in}, nil
 	}
 	exposure := q.exposure
 	if g.now().Sub(exposure.At) > freshFor {
@@ -137,8 +144,10 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 		}
 		return tx.PutIntent(in)
 	})
-	grant.journal = g.journal
-	return grant, err
+	if err != nil {
+		return nil, err
+	}
+	return &Grant{journal: g.journal, realm: q.realm, plan: p, intent: in}, nil
 }
 
 func (g *Guard) redeem(tx *journal.Tx, q Quote, p Plan, e Exposure) error {
@@ -152,6 +161,9 @@ func (g *Guard) redeem(tx *journal.Tx, q Quote, p Plan, e Exposure) error {
 	}
 	if !found || !row.Live(tx.Now()) || !rowPlan(row).covers(p) {
 		return ErrNotWaiting
+	}
+	if _, _, stands, err := standing(tx, row.Caller, row.Tool, row.Digest); err != nil || stands {
+		return errors.Join(err, ErrNotWaiting)
 	}
 	if err := g.judge(tx, p, e); err != nil {
 		return err
@@ -179,21 +191,25 @@ func (g *Guard) Resume(ctx context.Context, c Call) (*Grant, error) {
 	}
 	var grant *Grant
 	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
-		row, found, err := tx.LastQuote(c.Caller, c.Tool, sum)
-		if err != nil || !found || row.State != journal.Redeemed {
-			return err
-		}
-		in, found, err := tx.IntentOf(row.ID)
-		if err != nil || !found {
-			return err
-		}
-		plan := rowPlan(row)
-		if in.State.Counts() || in.State == journal.Done && plan.Lasting {
+		plan, in, stands, err := standing(tx, c.Caller, c.Tool, sum)
+		if stands {
 			grant = &Grant{journal: g.journal, realm: realm, plan: plan, intent: in, resumed: true}
 		}
-		return nil
+		return err
 	})
 	return grant, err
+}
+
+// standing finds what a call was granted last, if that still holds. A quote
+// that was made since, by an identical call that came too late, does not hide it.
+func standing(tx *journal.Tx, caller, tool, sum string) (plan Plan, in journal.Intent, stands bool, err error) {
+	row, found, err := tx.LastRedeemed(caller, tool, sum)
+	if err != nil || !found {
+		return plan, in, false, err
+	}
+	plan = rowPlan(row)
+	in, found, err = tx.IntentOf(row.ID)
+	return plan, in, found && (in.State.Counts() || in.State == journal.Done && plan.Lasting), err
 }
 
 // Finish moves an intent of kind act to done: what was granted was carried out.

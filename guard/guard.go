@@ -131,7 +131,7 @@ func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
 	if err != nil {
 		return err
 	}
-	if c.Named != "" && (!found || row.ID != c.Named) {
+	if c.Named != "" && (g.mode != Model || !found || row.ID != c.Named) {
 		return ErrOtherCall
 	}
 	if !found || !row.Live(tx.Now()) || row.Mode != string(g.mode) || !rowPlan(row).covers(q.Plan) {
@@ -198,8 +198,8 @@ func (g *Guard) judge(tx *journal.Tx, p Plan, e Exposure) error {
 	return nil
 }
 
-// settledFor is how long a rental that was seen may be missing from the list
-// before it no longer counts: the API's list lags by some seconds.
+// settledFor is how long a rental that was seen counts although the list does
+// not show it running: the list lags by some seconds.
 const settledFor = time.Minute
 
 // load joins the list with the open intents by nonce, each machine counted
@@ -212,16 +212,23 @@ func load(e Exposure, intents []journal.Intent, p Plan, now time.Time) Load {
 		}
 	}
 	for _, in := range intents {
-		if in.Kind == KindAct || in.Instance != 0 && in.Instance == p.Instance {
+		id := machine(in)
+		settled := in.State == journal.Rented && now.Sub(in.UpdatedAt) > settledFor
+		if in.Kind == KindAct || settled || id != 0 && id == p.Instance || e.runs(in.Nonce, id) {
 			continue
 		}
-		listed := e.find(in.Nonce, in.Instance)
-		gone := in.State == journal.Rented && now.Sub(in.UpdatedAt) > settledFor
-		if listed == nil && !gone || listed != nil && !listed.Running && in.State != journal.Rented {
-			l = l.plus(in.Rate)
-		}
+		l = l.plus(in.Rate)
 	}
 	return l
+}
+
+// machine is the instance that an intent is about, or zero. The ID that came
+// with an order of unknown end is a hint: it may be anybody's.
+func machine(in journal.Intent) int64 {
+	if in.Kind == KindCreate && in.State == journal.Unknown {
+		return 0
+	}
+	return in.Instance
 }
 
 // quiet reports whether a person just said no to this tool. Destroying is

@@ -133,13 +133,9 @@ func (l Load) plus(rate usd.Amount) Load {
 	return Load{Rate: l.Rate.Add(rate), Instances: l.Instances + 1}
 }
 
-// find returns the listed rental with that nonce or that ID, or nil.
-func (e Exposure) find(nonce string, instance int64) *Rental {
-	i := slices.IndexFunc(e.Rentals, func(r Rental) bool {
-		return r.Nonce != "" && r.Nonce == nonce || instance != 0 && r.Instance == instance
+// runs reports whether a rental with that nonce or that ID is listed as running.
+func (e Exposure) runs(nonce string, instance int64) bool {
+	return slices.ContainsFunc(e.Rentals, func(r Rental) bool {
+		return r.Running && (r.Nonce != "" && r.Nonce == nonce || instance != 0 && r.Instance == instance)
 	})
-	if i < 0 {
-		return nil
-	}
-	return &e.Rentals[i]
 }

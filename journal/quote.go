@@ -32,6 +32,14 @@ SELECT body FROM quotes WHERE realm = ? AND caller = ? AND tool = ? AND digest =
 ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, digest)
 }
 
+// LastRedeemed returns the newest quote for that very call that was redeemed;
+// ok is false when there is none.
+func (t *Tx) LastRedeemed(caller, tool, digest string) (q Quote, ok bool, err error) {
+	return one[Quote](t, `
+SELECT body FROM quotes WHERE realm = ? AND caller = ? AND tool = ? AND digest = ? AND state = ?
+ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, digest, Redeemed)
+}
+
 // LastDeclined returns the newest declined quote of a caller for a tool.
 func (t *Tx) LastDeclined(caller, tool string) (q Quote, ok bool, err error) {
 	return one[Quote](t, `
