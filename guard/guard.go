@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,6 +77,10 @@ type Quote struct {
 	askedAt  time.Time
 }
 
+// ErrGranted says that the very same call was granted a moment ago: Resume has
+// its grant.
+var ErrGranted = errors.New("the same call was granted already")
+
 const (
 	quoteLife    = 10 * time.Minute
 	approvedLife = 15 * time.Minute // from the making of the quote, once approved out of band
@@ -104,7 +109,7 @@ func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
 	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
 		return g.quote(tx, c, &q)
 	})
-	if err != nil && p.Effect == Destroy && !errors.Is(err, ErrOtherCall) && ctx.Err() == nil {
+	if err != nil && p.Effect == Destroy && !errors.Is(err, ErrOtherCall) && !errors.Is(err, ErrGranted) && ctx.Err() == nil {
 		return Quote{ID: newQuoteID(), Plan: p, realm: realm, Unwritten: true, Ready: p.Free, ExpiresAt: g.now().Add(quoteLife)}, nil
 	}
 	return q, err
@@ -126,6 +131,9 @@ func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
 	sum, err := g.digest(c)
 	if err != nil {
 		return err
+	}
+	if _, _, stands, err := standing(tx, c.Caller, c.Tool, sum); err != nil || stands {
+		return cmp.Or(err, ErrGranted)
 	}
 	row, found, err := tx.LastQuote(c.Caller, c.Tool, sum)
 	if err != nil {

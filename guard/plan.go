@@ -68,6 +68,9 @@ func (p Plan) Most() usd.Amount {
 	return p.Upfront.Add(p.Rate.For(p.Lease))
 }
 
+// Unenforced is what to do about a lease that no program ends.
+const Unenforced = "no program ends this lease, so stop or destroy it yourself"
+
 // Shown is everything a person should know before saying yes, one fact a line.
 func (p Plan) Shown() []Fact {
 	all := append([]Fact{}, p.Facts...)
@@ -76,11 +79,11 @@ func (p Plan) Shown() []Fact {
 		if p.AfterStopPerDay > 0 {
 			all = append(all, Fact{"stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay)})
 		}
-		ends := "enforced by " + strings.Join(p.EnforcedBy, ", ")
+		enforced := "by " + strings.Join(p.EnforcedBy, ", ")
 		if len(p.EnforcedBy) == 0 {
-			ends = "by nobody: no program enforces it, so stop or destroy it yourself"
+			enforced = "by nobody: " + Unenforced
 		}
-		all = append(all, Fact{"lease ends", ends})
+		all = append(all, Fact{"enforced", enforced})
 	}
 	for _, w := range p.Warnings {
 		all = append(all, Fact{"warning", w})

@@ -99,6 +99,7 @@ type Intent struct {
 	Until    time.Time // end of the lease, on the API's clock
 	OnExpiry string
 
+	Reusable  bool      // refused before it ran, so that the quote may be used again
 	Deadline  time.Time // until when the request may be on its way, wall clock
 	Looks     int       // complete lists that did not have it
 	LookedAt  time.Time

@@ -62,7 +62,9 @@ func (d *Desk) create(ctx context.Context, g *guard.Grant, r Request) (Result, e
 		return d.order(ctx, g, r)
 	case journal.Rented:
 		return d.still(ctx, g)
-	case journal.Sent, journal.Answered, journal.Looking, journal.Unknown, journal.Undoing:
+	case journal.Looking:
+		return d.lookAgain(ctx, g)
+	case journal.Sent, journal.Answered, journal.Unknown, journal.Undoing:
 		return d.look(ctx, g)
 	case journal.Refused, journal.Closed, journal.Ended, journal.Done:
 	}
@@ -150,7 +152,9 @@ func (d *Desk) answered(ctx context.Context, g *guard.Grant, id vast.InstanceID,
 // refused looks before it believes: a proxy in between may have sent the order
 // twice and shown us the answer to the second.
 func (d *Desk) refused(ctx context.Context, g *guard.Grant, refusal error) (Result, error) {
-	err := g.Move(ctx, journal.Looking, func(in *journal.Intent) { in.Why = refusal.Error() }, journal.Sent)
+	err := g.Move(ctx, journal.Looking, func(in *journal.Intent) {
+		in.Why, in.Reusable, in.LookedAt = refusal.Error(), errors.Is(refusal, vast.Throttled), d.clock.Now()
+	}, journal.Sent)
 	if err != nil {
 		return Result{}, err
 	}

@@ -115,6 +115,27 @@ func (d *Desk) unknown(ctx context.Context, g *guard.Grant) (Result, error) {
 	return Result{Why: fmt.Sprintf("the answer was lost and the machine is not listed yet; its nonce is %s and it would cost %s/h", in.Nonce, in.Rate)}, err
 }
 
+// lookAgain is the second look after a refusal, for a call that comes again: it
+// is then certain that nothing was rented, and the call starts over.
+func (d *Desk) lookAgain(ctx context.Context, g *guard.Grant) (Result, error) {
+	if wait := secondLook - d.clock.Now().Sub(g.Intent().LookedAt); wait > 0 {
+		if err := d.clock.Sleep(ctx, wait); err != nil {
+			return Result{}, err
+		}
+	}
+	list, err := d.client.Instances.All(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if found, ok := findNonce(list, g.Intent().Nonce); ok {
+		return d.adopt(ctx, g, found)
+	}
+	if err := d.reconcile(ctx, list); err != nil {
+		return Result{}, err
+	}
+	return Result{}, guard.ErrOver
+}
+
 // still answers a call that was already carried out: the machine it rented, if
 // that is still there.
 func (d *Desk) still(ctx context.Context, g *guard.Grant) (Result, error) {
@@ -184,7 +205,7 @@ func (d *Desk) settle(tx *journal.Tx, in journal.Intent, list []vast.Instance) e
 			}
 			return move(journal.Rented, func(in *journal.Intent) { in.Instance = int64(row.ID) })
 		case in.State == journal.Looking && now.Sub(in.LookedAt) >= secondLook:
-			return move(journal.Refused, func(*journal.Intent) {})
+			return errors.Join(move(journal.Refused, func(*journal.Intent) {}), giveBack(tx, in))
 		case in.State == journal.Looking:
 		case in.Looks+1 >= closeLooks && now.Sub(in.Deadline) >= closeAfter:
 			return move(journal.Closed, func(in *journal.Intent) { in.Why = "no sign of it, presumed not rented" })
@@ -196,6 +217,15 @@ func (d *Desk) settle(tx *journal.Tx, in journal.Intent, list []vast.Instance) e
 		}
 	}
 	return nil
+}
+
+// giveBack lets the quote of an order that the API refused to take be used again.
+func giveBack(tx *journal.Tx, in journal.Intent) error {
+	if !in.Reusable {
+		return nil
+	}
+	_, err := tx.SwapQuote(in.Quote, func(q *journal.Quote) { q.State = journal.Approved }, journal.Redeemed)
+	return err
 }
 
 // leaseOf is the deadline that an intent was granted.

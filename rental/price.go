@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,9 +90,13 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 		{Name: "offer", Value: fmt.Sprintf("%d (machine %d)", o.ID, o.MachineID)},
 		{Name: "image", Value: cmp.Or(plain.Line(r.Image, 120), "the template's")},
 		{Name: "disk", Value: fmt.Sprintf("%g GB", r.DiskGB)},
-		{Name: "traffic", Value: fmt.Sprintf("$%.4f/GB up, $%.4f/GB down", o.UploadPerGB, o.DownloadPerGB)},
-		{Name: "then", Value: fmt.Sprintf("%s at %s", r.OnExpiry, tail.Until.Format(time.RFC3339))},
+		{Name: "label", Value: fmt.Sprintf("%q", cleanText(text))},
 	}
+	p.Facts = append(p.Facts, r.runs()...)
+	p.Facts = append(p.Facts,
+		guard.Fact{Name: "traffic", Value: fmt.Sprintf("$%.4f/GB up, $%.4f/GB down", o.UploadPerGB, o.DownloadPerGB)},
+		leaseFact(lease, tail),
+	)
 	p.Warnings = createWarnings(p, o, u)
 	return p
 }
@@ -99,6 +105,37 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 func micro(dollars float64) float64 { return math.Round(dollars*1e6) / 1e6 }
 
 const hoursPerMonth = 720 // the month that storage is priced by
+
+// leaseFact says when the rental is meant to end, and how.
+func leaseFact(lease time.Duration, t Tail) guard.Fact {
+	return guard.Fact{Name: "lease", Value: fmt.Sprintf("%g h, until %s, then %s", lease.Hours(), t.Until.Format(time.RFC3339), t.OnExpiry)}
+}
+
+// runs says what will run there: nobody should approve code unseen. Values of
+// variables are secrets and stay out.
+func (r Request) runs() []guard.Fact {
+	var all []guard.Fact
+	add := func(name, value string) {
+		if value != "" {
+			all = append(all, guard.Fact{Name: name, Value: value})
+		}
+	}
+	if r.OnStart != "" {
+		first, _, more := strings.Cut(strings.TrimSpace(r.OnStart), "\n")
+		value := fmt.Sprintf("%q", plain.Line(first, 100))
+		if more || len(first) > 100 {
+			value += fmt.Sprintf(" and more, %d bytes in all", len(r.OnStart))
+		}
+		add("onstart", value)
+	}
+	add("env", plain.Line(strings.Join(slices.Sorted(maps.Keys(r.Env)), ", "), 200))
+	add("ports", plain.Line(strings.Join(r.Ports, ", "), 200))
+	add("run type", r.RunType)
+	if r.ImageLogin != "" {
+		add("registry", "logs in with the credentials given")
+	}
+	return all
+}
 
 func createWarnings(p guard.Plan, o vast.Offer, u vast.User) []string {
 	var all []string

@@ -47,7 +47,7 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
 	p.Facts = []guard.Fact{
 		{Name: "label", Value: plain.Line(text, 80)},
-		{Name: "then", Value: fmt.Sprintf("%s at %s", r.OnExpiry, tail.Until.Format(time.RFC3339))},
+		leaseFact(lease, tail),
 	}
 	return p, nil
 }

@@ -51,6 +51,7 @@ func TestCatalogueIsGoldenAndSmall(t *testing.T) {
 }
 
 func TestEveryToolIsWellDeclared(t *testing.T) {
+	schema := regexp.MustCompile(`^[\x20-\x7e]+$`)
 	name := regexp.MustCompile(`^[a-z]+(_[a-z]+)+$`)
 	ascii := regexp.MustCompile(`^[\x20-\x7e]+$`)
 	known := map[string]bool{}
@@ -59,6 +60,7 @@ func TestEveryToolIsWellDeclared(t *testing.T) {
 		require.Regexp(t, ascii, x.Doc, x.Name)
 		require.LessOrEqual(t, len(x.Doc), 300, x.Name)
 		require.NotEmpty(t, x.Title, x.Name)
+		require.Regexp(t, schema, string(x.Definition(guard.Model).RawInputSchema), x.Name)
 		for _, n := range append([]string{x.Name}, x.Aliases...) {
 			require.False(t, known[n], "%s is taken twice", n)
 			known[n] = true

@@ -54,7 +54,7 @@ func (o rentalOutput) Text() string {
 	if o.Replayed {
 		again = " (by an earlier, identical call; nothing was done twice)"
 	}
-	return fmt.Sprintf("%s%s.\n%s", o.done, again, o.Instance.Text())
+	return fmt.Sprintf("%s%s.\n%sNote: %s.\n", o.done, again, o.Instance.Text(), guard.Unenforced)
 }
 
 func (i *instances) planCreate(ctx context.Context, _ tool.Call, in createInput) (guard.Plan, error) {

@@ -18,7 +18,7 @@ func Explain(err error) *tool.Failure {
 		return tool.Fail(tool.InvalidArguments, "%s: %s", bad.Field, bad.Problem).Hint("%s", bad.Next)
 	}
 	if errors.Is(err, watch.ErrGone) {
-		return tool.Fail(tool.NotFound, "there is no such instance on this account").Hint("list_instances shows what there is")
+		return tool.Fail(tool.NotFound, "there is no such instance on this account: it was destroyed, or never was").Hint("list_instances shows what there is")
 	}
 	failed, ok := errors.AsType[*vast.Error](err)
 	if !ok {
@@ -29,7 +29,11 @@ func Explain(err error) *tool.Failure {
 		e = explanations()[vast.Refused]
 	}
 	message := e.message
-	if said := plain.Line(failed.Message, 300); said != "" && e.quote {
+	switch said := plain.Line(failed.Message, 300); {
+	case said == "":
+	case failed.Code == vast.NotFound:
+		message = said
+	case e.quote:
 		message += ": " + said
 	}
 	f := tool.Fail(e.code, "%s", message).Hint("%s", e.next)
@@ -52,8 +56,8 @@ func explanations() map[vast.Code]explanation {
 		vast.NoKey:       {tool.NoKey, "no Vast.ai API key is configured", "create a key at https://cloud.vast.ai/manage-keys/ and set VAST_API_KEY, or start with --sandbox to try without an account", false},
 		vast.Denied:      {tool.AccessDenied, "the API refused the key", "check the key and its permissions at https://cloud.vast.ai/manage-keys/", true},
 		vast.Invalid:     {tool.InvalidArguments, "the API refused the request", "correct the argument that it names", true},
-		vast.NotFound:    {tool.NotFound, "there is no such thing on this account", "list_instances and list_ssh_keys show what there is", true},
-		vast.Taken:       {tool.OfferGone, "the offer is not available any more; nothing was rented", "search_offers again and take another offer_id", false},
+		vast.NotFound:    {tool.NotFound, "there is no such thing on this account", "check the id or hash; list_instances and list_ssh_keys show what there is", true},
+		vast.Taken:       {tool.OfferGone, "the offer is not available any more; this call rented nothing", "search_offers again and take another offer_id", false},
 		vast.Broke:       {tool.InsufficientFunds, "the account lacks credit", "add credit at https://cloud.vast.ai/billing/, or destroy what is not needed", true},
 		vast.Queued:      {tool.GPUsTaken, "the GPUs of this instance are rented to somebody else; it was not started and does not wait in the queue", "try again later, or search_offers and rent another", false},
 		vast.Throttled:   {tool.RateLimited, "the API asks for fewer calls", "wait ten seconds and call again", false},

@@ -11,7 +11,6 @@ import (
 
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/tool"
-	"vast-mcp/vast"
 )
 
 // nameCache holds the GPU names that the API knows, asked for once: new models
@@ -44,17 +43,37 @@ func (o *offers) resolveGPUs(ctx context.Context, asked []string) ([]string, err
 	}
 	var all []string
 	for _, name := range asked {
-		i := slices.IndexFunc(known, func(k string) bool { return spelled(k) == spelled(name) })
-		if i < 0 {
+		found := matchGPU(name, known)
+		if len(found) == 0 {
 			f := tool.Fail(tool.InvalidArguments, "gpu_names: no GPU is called %q", plain.Line(name, 60)).Hint("list_gpus shows the models on the market")
 			if near := tool.Nearest(name, known, 4); len(near) > 0 {
 				return nil, f.Hint("did you mean %s?", strings.Join(near, ", "))
 			}
 			return nil, f
 		}
-		all = append(all, known[i])
+		all = append(all, found...)
 	}
 	return all, nil
+}
+
+// matchGPU is the one name that is spelled so, or ends so ("4090" is the RTX
+// 4090), or else the family: "H100" means H100 NVL, PCIE and SXM.
+func matchGPU(name string, known []string) []string {
+	words := strings.Fields(strings.NewReplacer("_", " ", "-", " ").Replace(strings.ToLower(name)))
+	for _, matches := range []func(k string) bool{
+		func(k string) bool { return spelled(k) == spelled(name) },
+		func(k string) bool { return strings.HasSuffix(" "+strings.ToLower(k), " "+strings.Join(words, " ")) },
+		func(k string) bool {
+			have := strings.Fields(strings.ToLower(k))
+			return !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(have, w) })
+		},
+	} {
+		found := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return len(words) == 0 || !matches(k) })
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
 }
 
 // spelled drops what people vary in a GPU's name: case, spaces, dashes,
@@ -68,18 +87,14 @@ func spelled(name string) string {
 }
 
 // applied is the filter as the caller can check it: by argument, with the
-// values that were really used.
+// values as they were understood.
 func applied(in searchInput, terms []term) map[string]any {
 	all := map[string]any{"rentable": true, "pricing": "on demand", "strategy": in.Strategy}
 	if in.Interruptible {
 		all["pricing"] = "interruptible"
 	}
 	for _, t := range terms {
-		for field, ops := range t.add(vast.Filter{}) {
-			for op, value := range ops {
-				all[field+" "+op] = value
-			}
-		}
+		all[t.name] = t.shown
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/usd"
@@ -13,42 +14,48 @@ import (
 
 // gpusInput is what list_gpus takes.
 type gpusInput struct {
-	MinGPURAMGB  float64 `json:"min_gpu_ram_gb,omitempty" jsonschema:"minimum=1" jsonschema_description:"per GPU"`
-	VerifiedOnly bool    `json:"verified_only" jsonschema:"default=true" jsonschema_description:"only verified machines"`
+	GPUNames     []string `json:"gpu_names,omitempty" jsonschema_description:"any of these; a family like H100 is fine"`
+	MinGPURAMGB  float64  `json:"min_gpu_ram_gb,omitempty" jsonschema:"minimum=1" jsonschema_description:"per GPU"`
+	VerifiedOnly bool     `json:"verified_only" jsonschema:"default=true" jsonschema_description:"only verified machines"`
 }
 
 // gpusOutput is what list_gpus answers.
 type gpusOutput struct {
-	GPUs []view.GPU `json:"gpus"`
+	GPUs          []view.GPU     `json:"gpus"`
+	AppliedFilter map[string]any `json:"applied_filter"`
+	LeftOut       string         `json:"left_out,omitempty"`
 }
 
 // Text is the models as a table.
 func (o gpusOutput) Text() string {
-	return view.GPUTable(o.GPUs) + fmt.Sprintf("%d models; dollars per GPU and hour on demand, without disk.\n", len(o.GPUs))
+	return view.GPUTable(o.GPUs) + fmt.Sprintf("%d models; dollars per GPU and hour on demand, without disk.\nFilter: %s\n%s", len(o.GPUs), filterText(o.AppliedFilter), o.LeftOut)
 }
 
-// listGPUs groups every offer by model and memory: modded cards share a name.
+// listWithin is how long the market is read for one answer: the API hands out
+// 64 offers at a time, and fewer than one page a second.
+const listWithin = 30 * time.Second
+
+// model is a GPU by name and memory: modded cards share a name.
+type model struct {
+	name string
+	gb   float64
+}
+
 func (o *offers) listGPUs(ctx context.Context, _ tool.Call, in gpusInput) (gpusOutput, error) {
-	search := searchInput{MinGPURAMGB: in.MinGPURAMGB, VerifiedOnly: in.VerifiedOnly, DiskGB: 8}
+	search := searchInput{GPUNames: in.GPUNames, MinGPURAMGB: in.MinGPURAMGB, VerifiedOnly: in.VerifiedOnly, DiskGB: smallestDisk}
 	terms, err := o.terms(ctx, search)
 	if err != nil {
 		return gpusOutput{}, err
 	}
-	type model struct {
-		name string
-		gb   float64
+	out := gpusOutput{GPUs: []view.GPU{}, AppliedFilter: applied(search, terms)}
+	delete(out.AppliedFilter, "strategy")
+	prices, top, err := o.prices(ctx, search, terms)
+	if err != nil && len(prices) == 0 {
+		return gpusOutput{}, err
 	}
-	prices := map[model][]float64{}
-	for offer, err := range o.market.All(ctx, search.query(terms)) {
-		if err != nil {
-			return gpusOutput{}, err
-		}
-		if offer.NumGPUs > 0 {
-			m := model{offer.GPUName, view.OfOffer(offer).GPURAMGB}
-			prices[m] = append(prices[m], offer.GPUPerHour/float64(offer.NumGPUs))
-		}
+	if err != nil {
+		out.LeftOut = fmt.Sprintf("Offers dearer than %s/h in all are left out: there are too many to read. Name gpu_names to see those models.\n", usd.Ceil(top))
 	}
-	out := gpusOutput{GPUs: []view.GPU{}}
 	for m, all := range prices {
 		slices.Sort(all)
 		out.GPUs = append(out.GPUs, view.GPU{
@@ -60,4 +67,26 @@ func (o *offers) listGPUs(ctx context.Context, _ tool.Call, in gpusInput) (gpusO
 		return cmp.Or(cmp.Compare(a.Median, b.Median), cmp.Compare(a.Name, b.Name), cmp.Compare(a.GPURAMGB, b.GPURAMGB))
 	})
 	return out, nil
+}
+
+const smallestDisk = 8 // GB that an instance has at least
+
+// prices reads the offers, cheapest first, for as long as there is time: the
+// prices per GPU by model, and how dear the last one was. With an error it
+// returns what it has.
+func (o *offers) prices(ctx context.Context, in searchInput, terms []term) (all map[model][]float64, top float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, listWithin)
+	defer cancel()
+	all = map[model][]float64{}
+	for offer, err := range o.market.All(ctx, in.query(terms)) {
+		if err != nil {
+			return all, top, err
+		}
+		if offer.NumGPUs > 0 {
+			m := model{offer.GPUName, view.OfOffer(offer).GPURAMGB}
+			all[m] = append(all[m], offer.GPUPerHour/float64(offer.NumGPUs))
+			top = offer.PerHour
+		}
+	}
+	return all, top, nil
 }

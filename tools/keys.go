@@ -76,12 +76,17 @@ type keysInput struct {
 // keysOutput is what list_ssh_keys answers.
 type keysOutput struct {
 	Keys []keyView `json:"keys"`
+
+	of vast.InstanceID // zero: the account
 }
 
 // Text is the keys, one line each.
 func (o keysOutput) Text() string {
-	if len(o.Keys) == 0 {
-		return "No SSH keys. add_ssh_key adds one to the account.\n"
+	switch {
+	case len(o.Keys) == 0 && o.of != 0:
+		return fmt.Sprintf("No SSH keys on instance %d. attach_ssh_key lets one in.\n", o.of)
+	case len(o.Keys) == 0:
+		return "No SSH keys on the account. add_ssh_key adds one.\n"
 	}
 	var b strings.Builder
 	for _, k := range o.Keys {
@@ -95,7 +100,7 @@ func (k *keys) list(ctx context.Context, _ tool.Call, in keysInput) (keysOutput,
 	if err != nil {
 		return keysOutput{}, err
 	}
-	out := keysOutput{Keys: []keyView{}}
+	out := keysOutput{Keys: []keyView{}, of: in.InstanceID}
 	for _, row := range rows {
 		out.Keys = append(out.Keys, viewKey(row))
 	}

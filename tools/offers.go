@@ -38,8 +38,8 @@ type searchInput struct {
 	GPUNames       []string                  `json:"gpu_names,omitempty" jsonschema_description:"any of these, e.g. RTX 4090, H100 SXM"`
 	NumGPUs        int                       `json:"num_gpus,omitempty" jsonschema:"minimum=1,maximum=64" jsonschema_description:"exactly so many"`
 	MinGPURAMGB    float64                   `json:"min_gpu_ram_gb,omitempty" jsonschema:"minimum=1" jsonschema_description:"per GPU"`
-	MaxPerHour     float64                   `json:"max_dollars_per_hour,omitempty" jsonschema:"minimum=0" jsonschema_description:"disk included"`
-	MinReliability float64                   `json:"min_reliability,omitempty" jsonschema:"minimum=0,maximum=1" jsonschema_description:"0 to 1"`
+	MaxPerHour     float64                   `json:"max_dollars_per_hour,omitempty" jsonschema:"exclusiveMinimum=0" jsonschema_description:"disk included"`
+	MinReliability float64                   `json:"min_reliability,omitempty" jsonschema:"exclusiveMinimum=0,maximum=1" jsonschema_description:"0 to 1"`
 	Regions        []string                  `json:"regions,omitempty" jsonschema_description:"country codes or names, or continents"`
 	VerifiedOnly   bool                      `json:"verified_only" jsonschema:"default=true" jsonschema_description:"only machines that Vast.ai verified"`
 	DatacenterOnly bool                      `json:"datacenter_only,omitempty" jsonschema_description:"only datacenters"`
@@ -47,13 +47,13 @@ type searchInput struct {
 	DiskGB         float64                   `json:"disk_gb" jsonschema:"default=32,minimum=8" jsonschema_description:"disk you will rent"`
 	Strategy       string                    `json:"strategy" jsonschema:"default=cheapest,enum=cheapest,enum=second_cheapest,enum=best_value,enum=most_reliable" jsonschema_description:"order of the list"`
 	Limit          int                       `json:"limit" jsonschema:"default=10,minimum=1,maximum=64" jsonschema_description:"rows"`
-	Query          map[string]map[string]any `json:"query,omitempty" jsonschema_description:"raw API filter, e.g. {\"cuda_max_good\":{\"gte\":12.4}}"`
+	Query          map[string]map[string]any `json:"query,omitempty" jsonschema_description:"raw API filter, RAM in MB, e.g. {\"cuda_max_good\":{\"gte\":12.4}}"`
 }
 
 // searchOutput is what search_offers answers.
 type searchOutput struct {
 	Offers        []view.Offer   `json:"offers"`
-	AppliedFilter map[string]any `json:"applied_filter"`
+	AppliedFilter map[string]any `json:"applied_filter" jsonschema_description:"by argument, as understood"`
 	LeftOut       string         `json:"left_out,omitempty"`
 }
 
@@ -86,25 +86,26 @@ func (o *offers) search(ctx context.Context, _ tool.Call, in searchInput) (searc
 		out.LeftOut, err = o.blame(ctx, in, terms)
 		return out, err
 	}
-	total := len(found)
-	for _, offer := range rank(found, in.Strategy) {
-		if len(out.Offers) == in.Limit {
-			break
-		}
+	ranked, slices := rank(found, in.Strategy)
+	for _, offer := range ranked[:min(in.Limit, len(ranked))] {
 		out.Offers = append(out.Offers, view.OfOffer(offer))
 	}
-	out.LeftOut = leftOut(len(out.Offers), total, in.Strategy)
+	out.LeftOut = leftOut(len(out.Offers), len(ranked), slices, len(found) >= mostRows, in.Strategy)
 	return out, nil
 }
 
-func leftOut(shown, total int, strategy string) string {
+// leftOut says what of the matches is not shown.
+func leftOut(shown, total, slices int, more bool, strategy string) string {
 	var parts []string
-	if shown < total {
+	if shown < total || more {
 		of := fmt.Sprint(total)
-		if total >= mostRows {
+		if more {
 			of += " or more"
 		}
 		parts = append(parts, fmt.Sprintf("%d of %s offers are shown; narrow the filter or raise limit to see others.", shown, of))
+	}
+	if slices > 0 {
+		parts = append(parts, fmt.Sprintf("%d further slices of these machines at the same price are left out.", slices))
 	}
 	if strategy == "second_cheapest" {
 		parts = append(parts, "The cheapest machine is left out.")
@@ -114,8 +115,9 @@ func leftOut(shown, total int, strategy string) string {
 
 // term is one filter that the caller asked for, by the name of its argument.
 type term struct {
-	name string
-	add  func(vast.Filter) vast.Filter
+	name  string
+	shown any // the value as understood
+	add   func(vast.Filter) vast.Filter
 }
 
 // vramTolerance allows for what drivers report: a 24 GB card has 24564 MiB or
@@ -125,44 +127,49 @@ const vramTolerance = 0.93
 // terms turns the arguments into filters, checking names that must exist.
 func (o *offers) terms(ctx context.Context, in searchInput) ([]term, error) {
 	var all []term
-	with := func(name, field, op string, value any) {
-		all = append(all, term{name, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }})
+	with := func(name string, shown any, field, op string, value any) {
+		all = append(all, term{name, shown, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }})
 	}
 	if len(in.GPUNames) > 0 {
 		names, err := o.resolveGPUs(ctx, in.GPUNames)
 		if err != nil {
 			return nil, err
 		}
-		with("gpu_names", "gpu_name", "in", names)
+		with("gpu_names", names, "gpu_name", "in", names)
 	}
 	if len(in.Regions) > 0 {
 		codes, err := resolveRegions(in.Regions)
 		if err != nil {
 			return nil, err
 		}
-		with("regions", "geolocation", "in", codes)
+		with("regions", in.Regions, "geolocation", "in", codes)
 	}
 	if in.NumGPUs > 0 {
-		with("num_gpus", "num_gpus", "eq", in.NumGPUs)
+		with("num_gpus", in.NumGPUs, "num_gpus", "eq", in.NumGPUs)
 	}
 	if in.MinGPURAMGB > 0 {
-		with("min_gpu_ram_gb", "gpu_ram", "gte", math.Floor(in.MinGPURAMGB*1024*vramTolerance))
+		with("min_gpu_ram_gb", in.MinGPURAMGB, "gpu_ram", "gte", math.Floor(in.MinGPURAMGB*1024*vramTolerance))
 	}
 	if in.MaxPerHour > 0 {
-		with("max_dollars_per_hour", "dph_total", "lte", in.MaxPerHour)
+		with("max_dollars_per_hour", in.MaxPerHour, "dph_total", "lte", in.MaxPerHour)
 	}
 	if in.MinReliability > 0 {
-		with("min_reliability", "reliability", "gte", in.MinReliability)
+		with("min_reliability", in.MinReliability, "reliability", "gte", in.MinReliability)
 	}
 	if in.VerifiedOnly {
-		with("verified_only", "verified", "eq", true)
+		with("verified_only", true, "verified", "eq", true)
 	}
 	if in.DatacenterOnly {
-		with("datacenter_only", "datacenter", "eq", true)
+		with("datacenter_only", true, "datacenter", "eq", true)
 	}
-	with("disk_gb", "disk_space", "gte", in.DiskGB)
+	with("disk_gb", in.DiskGB, "disk_space", "gte", in.DiskGB)
+	for _, field := range []string{"rentable", "rented"} {
+		if _, given := in.Query[field]; given {
+			return nil, tool.Fail(tool.InvalidArguments, "query: %s is decided here: only offers that are free are shown", field).Hint("leave it out")
+		}
+	}
 	if len(in.Query) > 0 {
-		all = append(all, term{"query", func(f vast.Filter) vast.Filter {
+		all = append(all, term{"query", in.Query, func(f vast.Filter) vast.Filter {
 			for _, field := range slices.Sorted(maps.Keys(in.Query)) {
 				for op, value := range in.Query[field] {
 					f = f.With(field, op, value)
@@ -174,8 +181,7 @@ func (o *offers) terms(ctx context.Context, in searchInput) ([]term, error) {
 	return all, nil
 }
 
-// query is the request for these terms. What the raw query says about the
-// fields that decide who may rent what is overridden.
+// query is the request for these terms.
 func (in searchInput) query(terms []term) vast.OfferQuery {
 	f := vast.Filter{}
 	for _, t := range terms {
@@ -197,20 +203,35 @@ func (in searchInput) query(terms []term) vast.OfferQuery {
 	return q
 }
 
-// rank orders what was found by the strategy.
-func rank(found []vast.Offer, strategy string) []vast.Offer {
-	cheap := func(a, b vast.Offer) int { return cmp.Or(cmp.Compare(a.PerHour, b.PerHour), cmp.Compare(a.ID, b.ID)) }
-	slices.SortStableFunc(found, cheap)
+// rank orders what was found by the strategy, one slice for each machine, size
+// and price, and counts the other slices.
+func rank(found []vast.Offer, strategy string) (ranked []vast.Offer, same int) {
+	slices.SortFunc(found, func(a, b vast.Offer) int { return cmp.Or(cmp.Compare(a.PerHour, b.PerHour), cmp.Compare(a.ID, b.ID)) })
+	type slice struct {
+		machine vast.MachineID
+		gpus    int
+		price   float64
+	}
+	seen := map[slice]bool{}
+	for _, o := range found {
+		key := slice{o.MachineID, o.NumGPUs, o.PerHour}
+		if seen[key] {
+			same++
+			continue
+		}
+		seen[key] = true
+		ranked = append(ranked, o)
+	}
 	switch strategy {
 	case "second_cheapest":
-		first := found[0].MachineID
-		return slices.DeleteFunc(found, func(o vast.Offer) bool { return o.MachineID == first })
+		first := ranked[0].MachineID
+		ranked = slices.DeleteFunc(ranked, func(o vast.Offer) bool { return o.MachineID == first })
 	case "best_value":
-		slices.SortStableFunc(found, func(a, b vast.Offer) int { return cmp.Compare(value(b), value(a)) })
+		slices.SortStableFunc(ranked, func(a, b vast.Offer) int { return cmp.Compare(value(b), value(a)) })
 	case "most_reliable":
-		slices.SortStableFunc(found, func(a, b vast.Offer) int { return cmp.Compare(b.Reliability, a.Reliability) })
+		slices.SortStableFunc(ranked, func(a, b vast.Offer) int { return cmp.Compare(b.Reliability, a.Reliability) })
 	}
-	return found
+	return ranked, same
 }
 
 // value is performance per dollar, discounted by how likely the machine stays up.

@@ -76,6 +76,7 @@ func noRegion(name string, all []language.Region, names display.Namer) error {
 		known = append(known, c)
 	}
 	slices.Sort(known)
+	known = slices.Compact(known)
 	f := tool.Fail(tool.InvalidArguments, "regions: there is no region %q", plain.Line(name, 60)).
 		Hint("use country codes like US, SE or KR, country names, or Europe, Asia, Africa, Oceania, North America, South America")
 	if near := tool.Nearest(name, known, 3); len(near) > 0 {

@@ -95,6 +95,34 @@ func TestARefusalHoldsItsPlaceForASecondLook(t *testing.T) {
 	})
 }
 
+// TestTheSameCallAfterARefusal: the second look, and then a new start.
+func TestTheSameCallAfterARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rig.New(t, rig.Options{Market: sandbox.Options{Faults: []sandbox.Fault{taken()}}})
+		args := create(r.Offer("RTX 4090"), "")
+		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("create_instance", args)).Status)
+		r.Approve()
+		r.Fails(tool.OfferGone, "create_instance", args)
+		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("create_instance", args)).Status, "the yes was used up")
+		require.Equal(t, 1, r.Requests("PUT", "/asks/"))
+	})
+}
+
+// TestARateLimitedOrderKeepsItsApproval: the API took no order, so the yes
+// still stands.
+func TestARateLimitedOrderKeepsItsApproval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rig.New(t, rig.Options{Market: fault(t, "create:before:429:1")})
+		args := create(r.Offer("RTX 4090"), "")
+		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("create_instance", args)).Status)
+		r.Approve()
+		r.Fails(tool.RateLimited, "create_instance", args)
+		require.Equal(t, tool.Done, decode(t, r.Call("create_instance", args)).Status)
+		require.Len(t, r.Machines(), 1)
+		require.Equal(t, 2, r.Requests("PUT", "/asks/"), "one more only after a 429 that a look proved empty")
+	})
+}
+
 // TestTwoProcessesRedeemOneQuote: one order on the wire and the same answer for
 // both.
 func TestTwoProcessesRedeemOneQuote(t *testing.T) {

@@ -49,7 +49,7 @@ func TestWrongInput(t *testing.T) {
 			{"create_instance", create(offer, `,"bid_dollars_per_hour":0.001`), tool.InvalidArguments, "wins now"},
 			{"create_instance", create(offer, `,"run_type":"args","onstart":"x"`), tool.InvalidArguments, "does not run"},
 			{"create_instance", create(offer, `,"lease_hours":1000`), tool.OverPolicy, "longer than the 168 h"},
-			{"create_instance", create(1, ``), tool.OfferGone, "nothing was rented"},
+			{"create_instance", create(1, ``), tool.OfferGone, "this call rented nothing"},
 			{"create_instance", fmt.Sprintf(`{"offer_id":%d}`, offer), tool.InvalidArguments, "neither image nor template_hash"},
 			{"create_instance", fmt.Sprintf(`{"offer_id":%d,"template_hash":"00000000000000000000000000000000"}`, offer), tool.NotFound, ""},
 			{"create_instance", `{"image":"x"}`, tool.InvalidArguments, "offer_id is required"},

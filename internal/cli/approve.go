@@ -101,7 +101,7 @@ func (s *session) answer(ctx context.Context, code string, yes bool) error {
 		}
 		return s.record(ctx, w, yes)
 	}
-	return errors.New("no quote with that code waits here: it may have expired, or stand in another --state-dir; vast-mcp approvals lists what waits")
+	return errors.New("no quote with that code waits here: it may have expired, been used or denied, or stand in another --state-dir; vast-mcp approvals lists what waits")
 }
 
 func (s *session) record(ctx context.Context, w waitingIn, yes bool) error {

@@ -111,6 +111,28 @@ func (s slowOrder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// TestACancelledCallIsNotAnswered: its client no longer knows the request, and
+// the session goes on.
+func TestACancelledCallIsNotAnswered(t *testing.T) {
+	r := rig.New(t, rig.Options{Market: fast()})
+	w := dial(t, r, "2025-11-25", canAsk, yes)
+	res := w.call("create_instance", fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, r.Offer("RTX 4090")))
+	var made struct {
+		InstanceID int64 `json:"instance_id"`
+	}
+	require.NoError(t, json.Unmarshal(res.Structured, &made))
+	w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":"w","method":"tools/call","params":{"name":"wait_for_instance","arguments":{"instance_id":%d,"until":"gone"},"_meta":{"progressToken":1}}}`, made.InstanceID))
+	require.Equal(t, "notifications/progress", w.read().Method, "it waits")
+	w.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"w"}}`)
+	for range 20 {
+		require.NotNil(t, w.request("ping", `{}`).Result)
+	}
+	_ = w.out.(io.Closer).Close()
+	rest, err := io.ReadAll(w.in)
+	require.NoError(t, err)
+	require.NotContains(t, string(rest), `"id":"w"`)
+}
+
 func TestASignalEndsTheSessionInOrder(t *testing.T) {
 	r := rig.New(t, rig.Options{Market: fast()})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -51,13 +51,14 @@ type pipe struct {
 
 	rest []byte // of the line that is being read
 
-	mu       sync.Mutex
-	inFlight map[string]bool // by the id of the request
-	idle     chan struct{}   // closed when nothing is in flight
+	mu        sync.Mutex
+	inFlight  map[string]bool // by the id of the request
+	cancelled map[string]bool // of those
+	idle      chan struct{}   // closed when nothing is in flight
 }
 
 func newPipe(ctx context.Context, in io.Reader, out io.Writer, clock vast.Clock) *pipe {
-	p := &pipe{ctx: ctx, lines: make(chan []byte), out: out, clock: clock, inFlight: map[string]bool{}, idle: make(chan struct{})}
+	p := &pipe{ctx: ctx, lines: make(chan []byte), out: out, clock: clock, inFlight: map[string]bool{}, cancelled: map[string]bool{}, idle: make(chan struct{})}
 	close(p.idle)
 	go p.pump(in)
 	return p
@@ -105,8 +106,12 @@ func (p *pipe) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Write passes one message on.
+// Write passes one message on. An answer to a request that was cancelled is
+// dropped: its client no longer knows it.
 func (p *pipe) Write(b []byte) (int, error) {
+	if p.drop(b) {
+		return len(b), nil
+	}
 	p.writing.Lock()
 	n, err := p.out.Write(b)
 	p.writing.Unlock()
@@ -114,23 +119,45 @@ func (p *pipe) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// envelope is what of a message tells requests, answers and cancellations
+// apart.
+type envelope struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params struct {
+		RequestID json.RawMessage `json:"requestId"`
+	} `json:"params"`
+}
+
 // pass notes a request going in or an answer going out: both have an id, and
 // only requests have a method.
 func (p *pipe) pass(line []byte, in bool) {
-	var m struct {
-		ID     json.RawMessage `json:"id"`
-		Method string          `json:"method"`
-	}
-	if json.Unmarshal(line, &m) != nil || len(m.ID) == 0 || (m.Method != "") != in {
+	var m envelope
+	if json.Unmarshal(line, &m) != nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	switch id := string(m.ID); {
+	case in && m.Method == "notifications/cancelled":
+		if of := string(m.Params.RequestID); p.inFlight[of] {
+			p.cancelled[of] = true
+		}
+	case id == "" || (m.Method != "") != in:
+	case in:
+		p.note(id, true)
+	default:
+		p.note(id, false)
+	}
+}
+
+// note keeps idle in step with what is in flight.
+func (p *pipe) note(id string, here bool) {
 	before := len(p.inFlight)
-	if in {
-		p.inFlight[string(m.ID)] = true
+	if here {
+		p.inFlight[id] = true
 	} else {
-		delete(p.inFlight, string(m.ID))
+		delete(p.inFlight, id)
 	}
 	switch after := len(p.inFlight); {
 	case before == 0 && after > 0:
@@ -138,6 +165,22 @@ func (p *pipe) pass(line []byte, in bool) {
 	case before > 0 && after == 0:
 		close(p.idle)
 	}
+}
+
+// drop reports whether the message answers a cancelled request.
+func (p *pipe) drop(line []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.cancelled) == 0 {
+		return false
+	}
+	var m envelope
+	if json.Unmarshal(line, &m) != nil || m.Method != "" || !p.cancelled[string(m.ID)] {
+		return false
+	}
+	delete(p.cancelled, string(m.ID))
+	p.note(string(m.ID), false)
+	return true
 }
 
 // drain waits for the answers in flight, for a moment, and ends the input.

@@ -276,7 +276,7 @@ func TestErrorsCarryTheirCodeAndNoStructuredContent(t *testing.T) {
 		res := w.call("get_instance", `{"instance_id":5}`)
 		require.True(t, res.IsError)
 		require.Empty(t, res.Structured)
-		require.JSONEq(t, `{"code":"not_found","message":"there is no such thing on this account: there is no instance 5","hint":"list_instances and list_ssh_keys show what there is","retryable":false}`, string(res.Meta["vast-mcp/error"]))
+		require.JSONEq(t, `{"code":"not_found","message":"there is no instance 5","hint":"check the id or hash; list_instances and list_ssh_keys show what there is","retryable":false}`, string(res.Meta["vast-mcp/error"]))
 		require.Regexp(t, `^not_found: .*\nNext: `, res.Content[0].Text)
 		w.close()
 	}

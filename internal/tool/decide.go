@@ -7,7 +7,6 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"vast-mcp/guard"
-	"vast-mcp/journal"
 )
 
 // job is one guarded call, its types erased.
@@ -37,11 +36,11 @@ func (r *Runner) decide(ctx context.Context, req request, j job) *mcp.CallToolRe
 func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolResult {
 	plan, err := j.plan(ctx)
 	if err != nil {
-		return r.fail(j.call.Tool, err)
+		return r.twin(ctx, j, err)
 	}
 	quote, err := r.guard.Quote(ctx, j.call, plan)
 	if err != nil {
-		return r.fail(j.call.Tool, err)
+		return r.twin(ctx, j, err)
 	}
 	if quote.Ready {
 		return r.redeem(ctx, j, quote, plan)
@@ -56,7 +55,7 @@ func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolRes
 		return r.answered(ctx, req, j, quote, answer)
 	case cannotAsk:
 	}
-	return success(r.approvalNeeded(quote))
+	return success(r.approvalNeeded(j.call.Tool, quote))
 }
 
 // answered records what the client's user said and, after a yes, prices the
@@ -64,7 +63,7 @@ func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolRes
 func (r *Runner) answered(ctx context.Context, req request, j job, quote guard.Quote, answer guard.Answer) *mcp.CallToolResult {
 	quote, err := r.guard.Answer(ctx, quote, answer)
 	if err != nil {
-		return r.fail(j.call.Tool, err)
+		return r.twin(ctx, j, err)
 	}
 	if !answer.Yes {
 		return success(declined())
@@ -73,30 +72,35 @@ func (r *Runner) answered(ctx context.Context, req request, j job, quote guard.Q
 	defer cancel()
 	plan, err := j.plan(ctx)
 	if err != nil {
-		return r.fail(j.call.Tool, err)
+		return r.twin(ctx, j, err)
 	}
 	if !quote.Unwritten {
 		if quote, err = r.guard.Quote(ctx, j.call, plan); err != nil {
-			return r.fail(j.call.Tool, err)
+			return r.twin(ctx, j, err)
 		}
 	}
 	if !quote.Ready {
-		return success(r.approvalNeeded(quote))
+		return success(r.approvalNeeded(j.call.Tool, quote))
 	}
 	return r.redeem(ctx, j, quote, plan)
 }
 
 func (r *Runner) redeem(ctx context.Context, j job, quote guard.Quote, plan guard.Plan) *mcp.CallToolResult {
 	grant, err := r.guard.Redeem(ctx, j.call, quote, plan)
-	if errors.Is(err, journal.ErrMoved) || errors.Is(err, guard.ErrNotWaiting) {
-		// Another call redeemed it first: this one has its result.
-		grant, err = r.guard.Resume(ctx, j.call)
-		if err == nil && grant == nil {
-			err = guard.ErrOtherCall
-		}
-	}
 	if err != nil {
-		return r.fail(j.call.Tool, err)
+		return r.twin(ctx, j, err)
+	}
+	res, _ := r.carryOut(ctx, j, grant)
+	return res
+}
+
+// twin answers a call that failed on its way to a grant. If an identical call
+// that ran beside it was granted meanwhile, this one has its result: "the offer
+// is gone" must not be said to whoever just rented it.
+func (r *Runner) twin(ctx context.Context, j job, cause error) *mcp.CallToolResult {
+	grant, err := r.guard.Resume(ctx, j.call)
+	if err != nil || grant == nil {
+		return r.fail(j.call.Tool, cause)
 	}
 	res, _ := r.carryOut(ctx, j, grant)
 	return res

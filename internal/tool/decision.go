@@ -84,7 +84,7 @@ type refused struct {
 // Text is what the caller reads.
 func (r refused) Text() string { return r.text }
 
-func (r *Runner) approvalNeeded(q guard.Quote) refused {
+func (r *Runner) approvalNeeded(tool string, q guard.Quote) refused {
 	shown := r.showQuote(q)
 	var way string
 	switch {
@@ -93,6 +93,8 @@ func (r *Runner) approvalNeeded(q guard.Quote) refused {
 	case q.Unwritten:
 		way = "The journal is out of order, so only a client that asks its user can approve this. Use one, or the Vast.ai console."
 		shown.Code = ""
+	case q.Quiet:
+		way = fmt.Sprintf("The user declined %s a moment ago and was not asked again. Only if they changed their mind: have them run  %s  and make this same call again.", tool, r.approveCommand(q.Code))
 	default:
 		way = fmt.Sprintf("A person must approve: ask them to run  %s  and then make this same call again.", r.approveCommand(q.Code))
 	}

@@ -31,7 +31,7 @@ func decode[In any](s *inputSchema, raw json.RawMessage) (in In, canonical []byt
 	if err != nil {
 		return in, nil, err
 	}
-	if err := s.validate(raw, fields); err != nil {
+	if err := s.validate(fields); err != nil {
 		return in, nil, err
 	}
 	for name, value := range s.defaults {
@@ -40,7 +40,10 @@ func decode[In any](s *inputSchema, raw json.RawMessage) (in In, canonical []byt
 		}
 	}
 	if err := json.Unmarshal(marshal(fields), &in); err != nil {
-		return in, nil, Fail(InvalidArguments, "%v", err)
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return in, nil, Fail(InvalidArguments, "%s: got %s, want a whole number that fits", wrong.Field, wrong.Value).Hint("write it with digits only, like 3")
+		}
+		return in, nil, Fail(InvalidArguments, "%v", err).Hint("%s", s.shape(""))
 	}
 	return in, marshal(in), nil
 }
@@ -58,32 +61,41 @@ func object(raw json.RawMessage) (map[string]json.RawMessage, error) {
 		return nil, Fail(InvalidArguments, "the arguments are not valid UTF-8").Hint("send JSON text in UTF-8")
 	}
 	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return nil, Fail(InvalidArguments, "the arguments are not a JSON object: %v", err).Hint(`send an object like {"name": value}`)
+	if json.Unmarshal(raw, &fields) != nil {
+		return nil, Fail(InvalidArguments, "the arguments are not a JSON object").Hint(`send an object like {"name": value}`)
 	}
+	// null is how some clients leave an argument out.
+	maps.DeleteFunc(fields, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
 	return fields, nil
 }
 
 // validate explains every violation at once, naming the field.
-func (s *inputSchema) validate(raw json.RawMessage, fields map[string]json.RawMessage) error {
-	if len(fields) == 0 {
-		raw = json.RawMessage("{}")
-	}
-	doc, err := validator.UnmarshalJSON(bytes.NewReader(raw))
+func (s *inputSchema) validate(fields map[string]json.RawMessage) error {
+	doc, err := validator.UnmarshalJSON(bytes.NewReader(marshal(fields)))
 	if err != nil {
-		return Fail(InvalidArguments, "the arguments are not JSON: %v", err)
+		return Fail(InvalidArguments, "the arguments are not JSON: %v", err).Hint("%s", s.shape(""))
 	}
-	err = s.compiled.Validate(doc)
+	err = s.compiled().Validate(doc)
 	if err == nil {
 		return nil
 	}
 	var invalid *validator.ValidationError
 	if !errors.As(err, &invalid) {
-		return Fail(InvalidArguments, "%v", err)
+		return Fail(InvalidArguments, "%v", err).Hint("%s", s.shape(""))
 	}
 	problems := s.explain(invalid)
 	slices.Sort(problems)
-	return Fail(InvalidArguments, "%s", strings.Join(slices.Compact(problems), "; ")).Hint("arguments: %s", strings.Join(s.names, ", "))
+	field, _, _ := strings.Cut(problems[0], ":")
+	return Fail(InvalidArguments, "%s", strings.Join(slices.Compact(problems), "; ")).Hint("%s", s.shape(field))
+}
+
+// shape says what an argument must look like, or which arguments there are.
+func (s *inputSchema) shape(field string) string {
+	field, _, _ = strings.Cut(field, ".")
+	if property, ok := s.properties[field]; ok {
+		return fmt.Sprintf("%s must match %s", field, clip(string(property), 300))
+	}
+	return "arguments: " + strings.Join(s.names, ", ")
 }
 
 func (s *inputSchema) explain(e *validator.ValidationError) []string {

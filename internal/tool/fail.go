@@ -122,7 +122,7 @@ func (r *Runner) failure(tool string, err error) *Failure {
 	if refusal, ok := errors.AsType[*guard.Refusal](err); ok {
 		return Fail(OverPolicy, "%s (--%s)", refusal.Message, refusal.Limit).Hint("%s", refusal.Next)
 	}
-	if errors.Is(err, guard.ErrOtherCall) {
+	if errors.Is(err, guard.ErrOtherCall) || errors.Is(err, guard.ErrNotWaiting) {
 		return Fail(OtherCall, "%v", err).Hint("call again without approval to get a quote for exactly these arguments")
 	}
 	if errors.Is(err, guard.ErrOver) {

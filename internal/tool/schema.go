@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/invopop/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
@@ -18,9 +19,10 @@ import (
 // for validation, and the defaults in it.
 type inputSchema struct {
 	raw          json.RawMessage
-	withApproval json.RawMessage // as seen in approval mode model
-	compiled     *validator.Schema
-	names        []string // property names in order
+	withApproval json.RawMessage          // as seen in approval mode model
+	compiled     func() *validator.Schema // on first use: eighteen of them cost more than the rest of a start
+	names        []string                 // property names in order
+	properties   map[string]json.RawMessage
 	defaults     map[string]json.RawMessage
 }
 
@@ -59,15 +61,16 @@ func reflectSchema(t reflect.Type, open bool) *jsonschema.Schema {
 }
 
 func newInputSchema(name string, s *jsonschema.Schema) *inputSchema {
-	in := &inputSchema{raw: marshal(s), defaults: map[string]json.RawMessage{}}
+	in := &inputSchema{raw: marshal(s), properties: map[string]json.RawMessage{}, defaults: map[string]json.RawMessage{}}
 	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
 		in.names = append(in.names, p.Key)
+		in.properties[p.Key] = marshal(p.Value)
 		if p.Value.Default != nil {
 			in.defaults[p.Key] = marshal(p.Value.Default)
 		}
 	}
 	in.withApproval = addProperty(in.raw, "approval", approvalProperty)
-	in.compiled = compile(name, in.raw)
+	in.compiled = sync.OnceValue(func() *validator.Schema { return compile(name, in.raw) })
 	return in
 }
 

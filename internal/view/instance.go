@@ -109,7 +109,7 @@ func (v Instance) Text() string {
 	if v.Why != "" {
 		b.WriteString(": " + v.Why)
 	}
-	fmt.Fprintf(&b, ".\n%dx %s, %s, %g GB disk, %s\n", v.NumGPUs, v.GPUName, v.Region, v.DiskGB, v.Image)
+	fmt.Fprintf(&b, ".\n%dx %s, %s, %g GB disk, %s, label %q\n", v.NumGPUs, v.GPUName, v.Region, v.DiskGB, v.Image, v.Label)
 	fmt.Fprintf(&b, "%s/h running, %s/h stopped", v.PerHour, v.StoppedPerHour)
 	if v.SoFar != nil {
 		fmt.Fprintf(&b, ", %s so far", *v.SoFar)

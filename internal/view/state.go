@@ -74,7 +74,7 @@ func readStopped(in vast.Instance) reading {
 	case in.Status == "running":
 		return reading{StoppedState, "it is being stopped", "wait_for_instance until stopped"}
 	}
-	return reading{StoppedState, "it is stopped; its disk is kept and billed", "start_instance, or destroy_instance to end all costs"}
+	return reading{StoppedState, "its disk is kept and billed", "start_instance, or destroy_instance to end all costs"}
 }
 
 func readRunning(in vast.Instance, now time.Time) reading {
@@ -102,7 +102,8 @@ func readRunning(in vast.Instance, now time.Time) reading {
 	case "rebooting", "recycling":
 		return reading{Starting, "it is " + in.Status, "wait_for_instance until ready"}
 	case "exited", "stopped":
-		return reading{Stuck, "the container has ended though it should run", "get_logs, then stop_instance or destroy_instance"}
+		// Right after a start this is what a healthy instance looks like.
+		return reading{Starting, "the container is starting again, or its command has ended", "wait_for_instance until ready; if it stays so for minutes, get_logs"}
 	case "frozen":
 		return reading{Stuck, "it is paused with its memory; the GPU is billed", "stop_instance or destroy_instance"}
 	}

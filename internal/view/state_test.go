@@ -49,7 +49,7 @@ func TestState(t *testing.T) {
 		}), view.Ready},
 		"entrypoint runs":     {with(run("running", ""), func(in *vast.Instance) { in.LaunchMode = "args" }), view.Ready},
 		"rebooting":           {run("rebooting", ""), view.Starting},
-		"command ended":       {run("exited", ""), view.Stuck},
+		"just started again":  {run("exited", ""), view.Starting},
 		"paused":              {run("frozen", ""), view.Stuck},
 		"user stop":           {stopped("exited", "success, running x/ssh"), view.StoppedState},
 		"being stopped":       {stopped("running", ""), view.StoppedState},

@@ -1,0 +1,250 @@
+package guard_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"vast-mcp/guard"
+	"vast-mcp/internal/usd"
+	"vast-mcp/journal"
+)
+
+// machine is one instance as the ledger has it.
+type machine struct {
+	id      int64
+	nonce   string
+	rate    usd.Amount
+	running bool
+}
+
+// held is a quote that somebody got and did not use yet.
+type held struct {
+	guard guard.Quote
+	call  guard.Call
+	plan  guard.Plan
+	by    *rig
+}
+
+// market is an account whose list lags behind its ledger, two guards with the
+// same limits on one journal, and all that was quoted and granted by them.
+type market struct {
+	*rig
+
+	guards   []*rig
+	policy   guard.Policy
+	machines []*machine
+	past     []sight
+	quotes   []held
+	grants   []*guard.Grant
+	calls    int
+}
+
+// sight is what the ledger was at a time.
+type sight struct {
+	at   time.Time
+	rows []guard.Rental
+}
+
+const worstLag = 15 * time.Second
+
+func newMarket(t *testing.T, r *rapid.T) *market {
+	here := newRig(t)
+	j := journal.New("", here.clock.now)
+	r.Cleanup(func() { require.NoError(r, j.Close()) })
+	m := &market{rig: here.with(func(c *guard.Config) { c.Journal = j }), policy: guard.Policy{
+		MaxTotalPerHour: new(usd.Amount(rapid.SampledFrom([]int64{5, 8, 100}).Draw(r, "total cap"))),
+		MaxInstances:    new(rapid.IntRange(1, 4).Draw(r, "count cap")),
+	}}
+	for i, rate := range rapid.SliceOfN(rapid.Int64Range(1, 2), 0, 2).Draw(r, "foreign machines") {
+		m.machines = append(m.machines, &machine{id: int64(i + 1), rate: usd.Amount(rate), running: true})
+	}
+	m.guards = []*rig{m.with(limits(m.policy)), m.with(limits(m.policy))}
+	m.look()
+	return m
+}
+
+// look keeps what the ledger is now, for lists that will tell it later.
+func (m *market) look() {
+	now := sight{at: m.clock.at}
+	for _, one := range m.machines {
+		now.rows = append(now.rows, guard.Rental{Nonce: one.nonce, Instance: one.id, Running: one.running, Rate: one.rate})
+	}
+	m.past = append(m.past, now)
+}
+
+// list makes the world show the ledger as it was some seconds ago.
+func (m *market) list(r *rapid.T) {
+	seen := m.clock.at.Add(-rapid.SampledFrom([]time.Duration{0, worstLag / 3, worstLag}).Draw(r, "lag"))
+	at := 0
+	for i, s := range m.past {
+		if !s.at.After(seen) {
+			at = i
+		}
+	}
+	m.world.rentals = m.past[at].rows
+}
+
+func (m *market) pass(r *rapid.T) {
+	m.clock.pass(rapid.SampledFrom([]time.Duration{time.Second, 6 * time.Second, 10 * time.Second, 61 * time.Second}).Draw(r, "passes"))
+}
+
+// quote prices a rental, or the start of a machine that stands still.
+func (m *market) quote(r *rapid.T) {
+	m.list(r)
+	by := pick(r, m.guards)
+	plan := m.create(usd.Amount(rapid.Int64Range(1, 4).Draw(r, "rate")))
+	stopped := slices.DeleteFunc(slices.Clone(m.machines), func(one *machine) bool { return one.running })
+	if len(stopped) > 0 && rapid.Bool().Draw(r, "start") {
+		one := pick(r, stopped)
+		plan.Kind, plan.Instance, plan.Rate = guard.KindStart, one.id, one.rate
+	}
+	m.calls++
+	c := call(fmt.Sprint(m.calls))
+	q, err := by.Quote(m.t.Context(), c, plan)
+	if err != nil {
+		require.NotEmpty(r, refusal(err), "%v", err)
+		return
+	}
+	if rapid.IntRange(0, 9).Draw(r, "approve") > 0 {
+		q, err = by.Answer(m.t.Context(), q, guard.Answer{Yes: true})
+		require.NoError(r, err)
+	}
+	m.quotes = append(m.quotes, held{q, c, plan, by})
+}
+
+// redeem uses a quote, whose list may be older than what was done since.
+func (m *market) redeem(r *rapid.T) {
+	m.list(r)
+	h := pick(r, m.quotes)
+	h.plan.Nonce = m.create(0).Nonce
+	g, err := h.by.Redeem(m.t.Context(), h.call, h.guard, h.plan)
+	if err != nil {
+		return
+	}
+	m.grants = append(m.grants, g)
+	running, rate := m.truth(r)
+	require.LessOrEqual(r, running, *m.policy.MaxInstances, "the count cap, at an admission")
+	require.LessOrEqual(r, rate, *m.policy.MaxTotalPerHour, "the total cap, at an admission")
+	if rapid.IntRange(0, 3).Draw(r, "at once") > 0 {
+		m.order(r, g)
+	}
+}
+
+// truth is what runs by the ledger, and what may yet run by the intents that
+// count: what the caps are about, whatever a list says.
+func (m *market) truth(r *rapid.T) (running int, rate usd.Amount) {
+	counted := map[string]bool{}
+	add := func(key string, a usd.Amount) {
+		if !counted[key] {
+			counted[key] = true
+			running, rate = running+1, rate.Add(a)
+		}
+	}
+	for _, one := range m.machines {
+		if one.running {
+			add(fmt.Sprint(one.id), one.rate)
+		}
+	}
+	for _, in := range m.open() {
+		one := m.find(in)
+		switch {
+		case one != nil && in.State == journal.Rented: // it runs, or was stopped
+		case one != nil:
+			add(fmt.Sprint(one.id), in.Rate)
+		case in.State == journal.Rented: // it was destroyed
+		case in.Kind == guard.KindStart:
+			add(fmt.Sprint(in.Instance), in.Rate)
+		default:
+			add(in.Nonce, in.Rate)
+		}
+	}
+	require.LessOrEqual(r, len(counted), len(m.machines)+len(m.grants))
+	return running, rate
+}
+
+// find is the machine of an intent, if there is one.
+func (m *market) find(in journal.Intent) *machine {
+	i := slices.IndexFunc(m.machines, func(one *machine) bool {
+		return one.nonce == in.Nonce || in.Kind == guard.KindStart && one.id == in.Instance
+	})
+	if i < 0 {
+		return nil
+	}
+	return m.machines[i]
+}
+
+// order sends what was granted. The answer may be lost, whatever it was.
+func (m *market) order(r *rapid.T, g *guard.Grant) {
+	if g.Move(m.t.Context(), journal.Sent, nil, journal.Prepared) != nil {
+		return
+	}
+	fate := rapid.SampledFrom([]string{"done", "done", "lost", "refused"}).Draw(r, "fate")
+	if fate == "refused" {
+		require.NoError(r, g.GiveBack(m.t.Context(), "refused", journal.Sent))
+		return
+	}
+	in := g.Intent()
+	one := m.find(in)
+	switch {
+	case fate == "lost":
+	case one != nil:
+		one.running, one.nonce = true, in.Nonce
+	case in.Kind == guard.KindCreate:
+		m.machines = append(m.machines, &machine{id: int64(100 + len(m.past)), nonce: in.Nonce, rate: in.Rate, running: true})
+	}
+	require.NoError(r, g.Move(m.t.Context(), journal.Unknown, func(in *journal.Intent) {
+		if in.Kind == guard.KindCreate && len(m.machines) > 0 {
+			in.Instance = pick(r, m.machines).id // out of an error: anybody's
+		}
+	}, journal.Sent))
+	if rapid.Bool().Draw(r, "settled") {
+		m.settle(r, g)
+	}
+}
+
+// settle finds out what came of an order.
+func (m *market) settle(_ *rapid.T, g *guard.Grant) {
+	one := m.find(g.Intent())
+	to, change := journal.Closed, func(*journal.Intent) {}
+	if one != nil && one.nonce == g.Intent().Nonce && one.running {
+		to, change = journal.Rented, func(in *journal.Intent) { in.Instance = one.id }
+	}
+	_ = g.Move(m.t.Context(), to, change, journal.Unknown)
+}
+
+// later is what is done to some grant, at some time.
+func (m *market) later(do func(*rapid.T, *guard.Grant)) func(*rapid.T) {
+	return func(r *rapid.T) { do(r, pick(r, m.grants)) }
+}
+
+// end stops or destroys a machine.
+func (m *market) end(r *rapid.T) {
+	one := pick(r, m.machines)
+	one.running = false
+	if rapid.Bool().Draw(r, "destroy") {
+		m.machines = slices.DeleteFunc(m.machines, func(other *machine) bool { return other == one })
+	}
+}
+
+// pick is one of all, or nothing to do.
+func pick[T any](r *rapid.T, all []T) T {
+	if len(all) == 0 {
+		r.Skip("there is none")
+	}
+	return all[rapid.IntRange(0, len(all)-1).Draw(r, "which")]
+}
+
+func TestNoScheduleAdmitsMoreThanTheCaps(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		m := newMarket(t, r)
+		r.Repeat(map[string]func(*rapid.T){
+			"pass": m.pass, "quote": m.quote, "quote another": m.quote, "redeem": m.redeem, "redeem another": m.redeem,
+			"order": m.later(m.order), "settle": m.later(m.settle), "end": m.end, "": func(*rapid.T) { m.look() },
+		})
+	})
+}

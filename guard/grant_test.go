@@ -1,0 +1,166 @@
+package guard_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"vast-mcp/guard"
+	"vast-mcp/journal"
+)
+
+func (r *rig) resumed(c guard.Call) *guard.Grant {
+	r.t.Helper()
+	g, err := r.Resume(r.t.Context(), c)
+	require.NoError(r.t, err)
+	return g
+}
+
+func TestResumeFindsWhatStands(t *testing.T) {
+	for state, lasting := range map[journal.IntentState][2]bool{ // found: if it is no lasting plan, if it is one
+		journal.Prepared: {true, true}, journal.Sent: {true, true}, journal.Answered: {true, true}, journal.Looking: {true, true},
+		journal.Unknown: {true, true}, journal.Undoing: {true, true}, journal.Rented: {true, true},
+		journal.Refused: {false, false}, journal.Closed: {false, false}, journal.Ended: {false, false},
+		journal.Done: {false, true},
+	} {
+		for i, found := range lasting {
+			r := newRig(t)
+			require.Nil(t, r.resumed(call("{}")), "nothing was granted yet")
+			p := r.create(1)
+			p.Lasting = i == 1
+			g := r.granted(call("{}"), p)
+			require.NoError(t, g.Move(t.Context(), state, nil, journal.Prepared))
+			r.clock.pass(24 * time.Hour)
+
+			got := r.resumed(call("{}"))
+			require.Equal(t, found, got != nil, "%s, lasting %t", state, p.Lasting)
+			if found {
+				require.True(t, got.Resumed())
+				require.Equal(t, g.Intent(), got.Intent())
+				require.Equal(t, p, got.Plan())
+			}
+			require.Nil(t, r.resumed(call("other")), "another call")
+			ann := call("{}")
+			ann.Caller = "ann"
+			require.Nil(t, r.resumed(ann), "another caller")
+		}
+	}
+}
+
+func TestResumeIsNotForWhatWaits(t *testing.T) {
+	r := newRig(t)
+	q := r.approved(call("{}"), r.create(1))
+	require.Nil(t, r.resumed(call("{}")))
+	require.NoError(t, r.outOfBand(q, false))
+	require.Nil(t, r.resumed(call("{}")))
+}
+
+// Two identical calls at a time: one is between looking for a grant and asking
+// for a quote while the other redeems. It must find the first machine, not be
+// quoted a second.
+func TestAnIdenticalCallThatCameTooLateFindsTheFirst(t *testing.T) {
+	r := newRig(t)
+	first := r.granted(call("{}"), r.create(1))
+	_, err := r.Quote(t.Context(), call("{}"), r.create(1))
+	require.ErrorIs(t, err, guard.ErrGranted)
+	require.Equal(t, first.Intent().Nonce, r.resumed(call("{}")).Intent().Nonce)
+	require.Len(t, r.open(), 1)
+
+	require.NoError(t, first.Move(t.Context(), journal.Ended, nil, journal.Prepared))
+	_, err = r.Quote(t.Context(), call("{}"), r.create(1))
+	require.NoError(t, err, "once the first is over, the same call is a new question")
+}
+
+func TestOneMovesAnIntent(t *testing.T) {
+	r := newRig(t)
+	owner := r.granted(call("{}"), r.create(1))
+	other := r.resumed(call("{}"))
+	sent := func(in *journal.Intent) { in.Deadline = epoch.Add(20 * time.Second) }
+	require.NoError(t, owner.Move(t.Context(), journal.Sent, sent, journal.Prepared))
+	require.Equal(t, journal.Sent, owner.Intent().State)
+
+	err := other.Move(t.Context(), journal.Sent, func(*journal.Intent) { t.Error("the loser changes nothing") }, journal.Prepared)
+	require.ErrorIs(t, err, journal.ErrMoved)
+	require.ErrorIs(t, other.GiveBack(t.Context(), "never sent", journal.Prepared), journal.ErrMoved)
+	require.Equal(t, journal.Prepared, other.Intent().State, "what it read last")
+	require.NoError(t, other.Reread(t.Context()))
+	require.Equal(t, owner.Intent(), other.Intent())
+	require.Equal(t, []string{"quoted", "approved", "redeemed", "sent"}, r.kinds())
+}
+
+func TestMovingOutlivesTheCall(t *testing.T) {
+	r := newRig(t)
+	g := r.granted(call("{}"), r.create(1))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, g.Move(ctx, journal.Sent, nil, journal.Prepared))
+	require.NoError(t, g.Move(ctx, journal.Rented, func(in *journal.Intent) { in.Instance = 7 }, journal.Sent))
+	granted := journal.Lease{Nonce: g.Intent().Nonce, Instance: 7, Until: g.Plan().Until, OnExpiry: "stop", GrantedAt: epoch}
+	require.NoError(t, g.Lease(ctx, granted))
+	require.NoError(t, g.Tell(ctx, "done", json.RawMessage(`{"instance_id":7}`)))
+	r.tx(func(tx *journal.Tx) {
+		in, _, err := tx.Intent(g.Intent().Nonce)
+		require.NoError(t, err)
+		require.Equal(t, g.Intent(), in)
+		require.Equal(t, int64(7), in.Instance)
+		lease, _, err := tx.Lease(in.Nonce)
+		require.NoError(t, err)
+		require.Equal(t, granted, lease)
+		told, _, err := tx.Outcome(in.Nonce)
+		require.NoError(t, err)
+		require.Equal(t, journal.Outcome{Nonce: in.Nonce, Status: "done", Result: json.RawMessage(`{"instance_id":7}`), At: epoch}, told)
+	})
+}
+
+func TestGiveBackReturnsTheYes(t *testing.T) {
+	r := newRig(t)
+	p := r.create(1)
+	q := r.approved(call("{}"), p)
+	g, err := r.Redeem(t.Context(), call("{}"), q, p)
+	require.NoError(t, err)
+	require.NoError(t, g.Move(t.Context(), journal.Sent, nil, journal.Prepared))
+	require.ErrorIs(t, g.GiveBack(t.Context(), "never sent", journal.Prepared), journal.ErrMoved)
+	require.Equal(t, journal.Redeemed, r.state(q))
+	require.NoError(t, g.GiveBack(t.Context(), "never sent", journal.Prepared, journal.Sent))
+
+	require.Equal(t, journal.Refused, g.Intent().State)
+	require.Equal(t, "never sent", g.Intent().Why)
+	require.Equal(t, journal.Approved, r.state(q))
+	require.Empty(t, r.open())
+	require.Nil(t, r.resumed(call("{}")))
+	again := r.quoted(call("{}"), r.create(1))
+	require.Equal(t, q.ID, again.ID)
+	require.True(t, again.Ready)
+	second, err := r.Redeem(t.Context(), call("{}"), again, r.create(1))
+	require.NoError(t, err)
+	require.NotEqual(t, g.Intent().Nonce, second.Intent().Nonce, "each try has its own nonce")
+	require.ErrorIs(t, g.GiveBack(t.Context(), "twice", journal.Prepared, journal.Sent), journal.ErrMoved)
+	require.Equal(t, journal.Redeemed, r.state(q), "the yes was used again")
+}
+
+func TestTheYesThatWasGivenBackStillExpires(t *testing.T) {
+	r := newRig(t)
+	p := r.create(1)
+	g := r.granted(call("{}"), p)
+	require.NoError(t, g.GiveBack(t.Context(), "never sent", journal.Prepared))
+	r.clock.pass(10 * time.Minute)
+	require.False(t, r.quoted(call("{}"), r.create(1)).Ready)
+}
+
+func TestFinish(t *testing.T) {
+	for _, from := range []journal.IntentState{journal.Prepared, journal.Sent, journal.Refused} {
+		r := newRig(t)
+		g := r.granted(call("{}"), r.act(guard.Destroy))
+		require.NoError(t, g.Move(t.Context(), from, nil, journal.Prepared))
+		if from == journal.Refused {
+			require.ErrorIs(t, g.Finish(t.Context()), journal.ErrMoved)
+			continue
+		}
+		require.NoError(t, g.Finish(t.Context()))
+		require.Equal(t, journal.Done, g.Intent().State)
+		require.Empty(t, r.open())
+	}
+}
