@@ -17,7 +17,8 @@ import (
 // machine is one instance as the ledger has it.
 type machine struct {
 	id      int64
-	nonce   string
+	born    string // the nonce of the order that made it
+	nonce   string // the one in its label now
 	rate    usd.Amount
 	running bool
 }
@@ -167,10 +168,10 @@ func (m *market) truth(r *rapid.T) (running int, rate usd.Amount) {
 	return running, rate
 }
 
-// find is the machine of an intent, if there is one.
+// find is the machine that an intent made or started, if there is one.
 func (m *market) find(in journal.Intent) *machine {
 	i := slices.IndexFunc(m.machines, func(one *machine) bool {
-		return one.nonce == in.Nonce || in.Kind == guard.KindStart && one.id == in.Instance
+		return one.born == in.Nonce || in.Kind == guard.KindStart && one.id == in.Instance
 	})
 	if i < 0 {
 		return nil
@@ -195,7 +196,7 @@ func (m *market) order(r *rapid.T, g *guard.Grant) {
 	case one != nil:
 		one.running, one.nonce = true, in.Nonce
 	case in.Kind == guard.KindCreate:
-		m.machines = append(m.machines, &machine{id: int64(100 + len(m.past)), nonce: in.Nonce, rate: in.Rate, running: true})
+		m.machines = append(m.machines, &machine{id: int64(100 + len(m.past)), born: in.Nonce, nonce: in.Nonce, rate: in.Rate, running: true})
 	}
 	require.NoError(r, g.Move(m.t.Context(), journal.Unknown, func(in *journal.Intent) {
 		if in.Kind == guard.KindCreate && len(m.machines) > 0 {

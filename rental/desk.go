@@ -39,8 +39,10 @@ type Desk struct {
 
 	working sync.WaitGroup // orders on the wire, which outlive their calls
 
-	mu    sync.Mutex
-	realm string
+	mu     sync.Mutex
+	realm  string
+	user   vast.User
+	userAt time.Time
 }
 
 // New returns a Desk. It sends nothing.
@@ -64,8 +66,7 @@ func (d *Desk) Realm(ctx context.Context) (string, error) {
 	if realm != "" {
 		return realm, nil
 	}
-	_, err := d.account(ctx)
-	if err != nil {
+	if _, err := d.account(ctx); err != nil {
 		return "", err
 	}
 	d.mu.Lock()
@@ -73,31 +74,40 @@ func (d *Desk) Realm(ctx context.Context) (string, error) {
 	return d.realm, nil
 }
 
+// userFresh is how long the account's details serve again: they name a label
+// and warn of little credit, and decide nothing.
+const userFresh = 10 * time.Second
+
 // account reads the account, and on the way learns the realm. A key that may
 // not read it, but is a key, has a realm of its own.
 func (d *Desk) account(ctx context.Context) (vast.User, error) {
+	d.mu.Lock()
+	user, at := d.user, d.userAt
+	d.mu.Unlock()
+	if !at.IsZero() && d.clock.Now().Sub(at) < userFresh {
+		return user, nil
+	}
 	user, err := d.client.Account.Current(ctx)
-	realm := ""
-	switch {
-	case err == nil:
-		realm = d.client.Origin() + "#" + strconv.FormatInt(user.ID, 10)
-		if user.TeamID != 0 {
-			realm += "/" + strconv.FormatInt(user.TeamID, 10)
-		}
-	case errors.Is(err, vast.Denied):
+	realm := d.client.Origin() + "#" + strconv.FormatInt(user.ID, 10)
+	if user.TeamID != 0 {
+		realm += "/" + strconv.FormatInt(user.TeamID, 10)
+	}
+	if errors.Is(err, vast.Denied) {
 		if _, listErr := d.client.Instances.All(ctx); listErr != nil {
 			return user, err
 		}
 		realm, err = d.client.Origin()+"#key:"+d.fingerprint, nil
-	default:
+	}
+	if err != nil {
 		return user, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.user, d.userAt = user, d.clock.Now()
 	if d.realm == "" {
 		d.realm = realm
 	}
-	return user, err
+	return user, nil
 }
 
 // Exposure is the complete list of what runs, for the guard to judge caps by.

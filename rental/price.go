@@ -142,8 +142,8 @@ func createWarnings(p guard.Plan, o vast.Offer, u vast.User) []string {
 	if o.Seconds > 0 && o.Seconds < p.Lease.Seconds() {
 		all = append(all, fmt.Sprintf("the host's offer ends in %.1f h, before the lease does", o.Seconds/3600))
 	}
-	if most := p.Most(); u.Credit >= 0 && usd.Ceil(u.Credit) < most {
-		all = append(all, fmt.Sprintf("the account's credit of %s is less than the %s that this can cost", usd.Ceil(u.Credit), most))
+	if most := p.Most(); u.ID != 0 && usd.Ceil(max(0, u.Credit)) < most {
+		all = append(all, fmt.Sprintf("the account's credit of %s is less than the %s that this can cost", usd.Ceil(max(0, u.Credit)), most))
 	}
 	if o.Verification != "" && o.Verification != "verified" {
 		all = append(all, "the machine is "+plain.Line(o.Verification, 20))

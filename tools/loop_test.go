@@ -89,6 +89,8 @@ func TestTheLoop(t *testing.T) {
 		require.Equal(t, "destroy", got.Instance.Lease.OnExpiry)
 		require.WithinDuration(t, r.Market.Now().Add(4*time.Hour), got.Instance.Lease.Until, time.Minute)
 
+		require.Equal(t, 1, r.Requests("GET", "/users/current/"), "a fresh answer serves again")
+
 		replay := decode(t, r.Call("create_instance", args))
 		require.True(t, replay.Replayed)
 		require.Equal(t, got.InstanceID, replay.InstanceID)
