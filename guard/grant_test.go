@@ -59,19 +59,41 @@ func TestResumeIsNotForWhatWaits(t *testing.T) {
 }
 
 // Two identical calls at a time: one is between looking for a grant and asking
-// for a quote while the other redeems. It must find the first machine, not be
-// quoted a second.
+// for a quote while the other redeems. It must find the first machine, neither
+// be quoted a second nor be told that the first leaves no room.
 func TestAnIdenticalCallThatCameTooLateFindsTheFirst(t *testing.T) {
-	r := newRig(t)
+	r := newRig(t, limits(guard.Policy{MaxInstances: new(1)}))
 	first := r.granted(call("{}"), r.create(1))
 	_, err := r.Quote(t.Context(), call("{}"), r.create(1))
 	require.ErrorIs(t, err, guard.ErrGranted)
 	require.Equal(t, first.Intent().Nonce, r.resumed(call("{}")).Intent().Nonce)
 	require.Len(t, r.open(), 1)
 
+	_, err = r.Quote(t.Context(), call("other"), r.create(1))
+	require.Equal(t, "max-instances", refusal(err), "which is what another call is told")
 	require.NoError(t, first.Move(t.Context(), journal.Ended, nil, journal.Prepared))
 	_, err = r.Quote(t.Context(), call("{}"), r.create(1))
 	require.NoError(t, err, "once the first is over, the same call is a new question")
+}
+
+func TestATwinIsFoundWhileEndingToo(t *testing.T) {
+	r := newRig(t)
+	r.granted(call("{}"), r.act(guard.Destroy))
+	_, err := r.Quote(t.Context(), call("{}"), r.act(guard.Destroy))
+	require.ErrorIs(t, err, guard.ErrGranted, "a twin is no outage of the journal")
+}
+
+func TestAMachineThatTurnedUpLateIsFoundBeforeAnotherIsOrdered(t *testing.T) {
+	r := newRig(t)
+	first := r.granted(call("{}"), r.create(1))
+	require.NoError(t, first.Move(t.Context(), journal.Closed, nil, journal.Prepared))
+	second := r.approved(call("{}"), r.create(1))
+	require.NoError(t, first.Move(t.Context(), journal.Rented, nil, journal.Closed))
+
+	g, err := r.Redeem(t.Context(), call("{}"), second, r.create(1))
+	require.ErrorIs(t, err, guard.ErrNotWaiting)
+	require.Nil(t, g)
+	require.Equal(t, first.Intent().Nonce, r.resumed(call("{}")).Intent().Nonce, "a newer quote does not hide it")
 }
 
 func TestOneMovesAnIntent(t *testing.T) {

@@ -125,15 +125,15 @@ func (g *Guard) exposure(ctx context.Context, p Plan) (Exposure, error) {
 
 // quote fills q inside the transaction.
 func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
-	if err := g.judge(tx, q.Plan, q.exposure); err != nil {
-		return err
-	}
 	sum, err := g.digest(c)
 	if err != nil {
 		return err
 	}
 	if _, _, stands, err := standing(tx, c.Caller, c.Tool, sum); err != nil || stands {
 		return cmp.Or(err, ErrGranted)
+	}
+	if err := g.judge(tx, q.Plan, q.exposure); err != nil {
+		return err
 	}
 	row, found, err := tx.LastQuote(c.Caller, c.Tool, sum)
 	if err != nil {

@@ -86,6 +86,31 @@ func TestLastQuoteIsTheNewestOfThatCall(t *testing.T) {
 	})
 }
 
+func TestLastRedeemedIsNotHiddenByANewerQuote(t *testing.T) {
+	j := memory(t, newClock())
+	in(t, j, alice, func(tx *journal.Tx) {
+		for id, state := range map[string]journal.QuoteState{"1": journal.Redeemed, "2": journal.Open, "3": journal.Declined} {
+			q := aQuote(id)
+			q.State = state
+			require.NoError(t, tx.PutQuote(q))
+		}
+		got, found, err := tx.LastRedeemed("local", "create_instance", "d")
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, "1", got.ID)
+		_, err = tx.SwapQuote("3", func(q *journal.Quote) { q.State = journal.Redeemed }, journal.Declined)
+		require.NoError(t, err)
+		_, err = tx.SwapQuote("1", func(q *journal.Quote) { q.State = journal.Approved }, journal.Redeemed)
+		require.NoError(t, err)
+		got, _, err = tx.LastRedeemed("local", "create_instance", "d")
+		require.NoError(t, err)
+		require.Equal(t, "3", got.ID)
+		_, found, err = tx.LastRedeemed("ann", "create_instance", "d")
+		require.NoError(t, err)
+		require.False(t, found)
+	})
+}
+
 func TestLastDeclined(t *testing.T) {
 	c := newClock()
 	j := memory(t, c)

@@ -178,6 +178,9 @@ func TestRealmsDoNotSeeEachOther(t *testing.T) {
 	j := memory(t, newClock())
 	in(t, j, alice, func(tx *journal.Tx) {
 		require.NoError(t, tx.PutQuote(aQuote("q")))
+		redeemed := aQuote("used")
+		redeemed.Digest, redeemed.State = "redeemed", journal.Redeemed
+		require.NoError(t, tx.PutQuote(redeemed))
 		declined := aQuote("no")
 		declined.State = journal.Declined
 		require.NoError(t, tx.PutQuote(declined))
@@ -191,6 +194,10 @@ func TestRealmsDoNotSeeEachOther(t *testing.T) {
 			"Quote": func() (bool, error) { _, found, err := tx.Quote("q"); return found, err },
 			"LastQuote": func() (bool, error) {
 				_, found, err := tx.LastQuote("local", "create_instance", "d")
+				return found, err
+			},
+			"LastRedeemed": func() (bool, error) {
+				_, found, err := tx.LastRedeemed("local", "create_instance", "redeemed")
 				return found, err
 			},
 			"LastDeclined": func() (bool, error) { _, found, err := tx.LastDeclined("local", "create_instance"); return found, err },
