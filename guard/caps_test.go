@@ -54,6 +54,7 @@ type sight struct {
 const worstLag = 15 * time.Second
 
 func newMarket(t *testing.T, r *rapid.T) *market {
+	t.Helper()
 	here := newRig(t)
 	j := journal.New("", here.clock.now)
 	r.Cleanup(func() { require.NoError(r, j.Close()) })

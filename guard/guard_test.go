@@ -60,7 +60,7 @@ func (w *world) Exposure(context.Context) (guard.Exposure, error) {
 type rig struct {
 	*guard.Guard
 
-	t      testing.TB
+	t      *testing.T
 	clock  *clock
 	world  *world
 	config guard.Config
@@ -69,7 +69,8 @@ type rig struct {
 
 // newRig returns a guard without limits, in mode client, on a journal in
 // memory. edit changes that.
-func newRig(t testing.TB, edit ...func(*guard.Config)) *rig {
+func newRig(t *testing.T, edit ...func(*guard.Config)) *rig {
+	t.Helper()
 	c := &clock{at: epoch}
 	w := &world{clock: c, realm: alice}
 	r := &rig{t: t, clock: c, world: w, nonces: new(0)}
@@ -110,7 +111,10 @@ func onFile(r *rig, path string) func(*guard.Config) {
 	return func(c *guard.Config) { c.Journal = r.journalAt(path) }
 }
 
-func file(t testing.TB) string { return filepath.Join(t.TempDir(), "journal.db") }
+func file(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "journal.db")
+}
 
 // call is a call of create_instance by the local caller.
 func call(args string) guard.Call {

@@ -18,6 +18,7 @@ import (
 // broken is a guard whose journal cannot be opened: a file stands where its
 // folder should be.
 func broken(t *testing.T, edit ...func(*guard.Config)) *rig {
+	t.Helper()
 	r := newRig(t, edit...)
 	inTheWay := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(inTheWay, nil, 0o600))

@@ -82,15 +82,18 @@ func TestARefusalGivesTheFigures(t *testing.T) {
 		{dear, guard.Load{}, "this costs $1.20/h and the owner allows $1.00/h for one instance", "choose an offer at $1.00/h or less, its disk included"},
 		{unreadable, guard.Load{}, "this costs an unreadable price/h and the owner allows $1.00/h for one instance", "choose an offer at $1.00/h or less, its disk included"},
 		{
-			spend, guard.Load{Rate: 1_500_000, Instances: 2},
+			spend,
+			guard.Load{Rate: 1_500_000, Instances: 2},
 			"running instances cost $1.50/h already; with $0.60/h more the total of $2.00/h would be passed", "an instance at $0.50/h or less would fit",
 		},
 		{
-			spend, guard.Load{Rate: 2_000_000, Instances: 2},
+			spend,
+			guard.Load{Rate: 2_000_000, Instances: 2},
 			"running instances cost $2.00/h already; with $0.60/h more the total of $2.00/h would be passed", "nothing more fits: stop or destroy an instance first",
 		},
 		{
-			spend, guard.Load{Rate: usd.Max, Instances: 2},
+			spend,
+			guard.Load{Rate: usd.Max, Instances: 2},
 			"running instances cost an unreadable price/h already; with $0.60/h more the total of $2.00/h would be passed", "nothing more fits: stop or destroy an instance first",
 		},
 		{spend, guard.Load{Instances: 3}, "3 running and the owner allows 3", "stop or destroy an instance that is no longer needed"},

@@ -17,7 +17,7 @@ import (
 )
 
 // events reads a chain, which must be whole.
-func events(t testing.TB, j *journal.Journal, realm string) (all []journal.Event) {
+func events(t *testing.T, j *journal.Journal, realm string) (all []journal.Event) {
 	t.Helper()
 	in(t, j, realm, func(tx *journal.Tx) {
 		var err error
@@ -125,6 +125,7 @@ func requireOrder(t *testing.T, all []journal.Event, writers, each int) {
 
 // appender is a process that appends to the journal at path.
 func appender(t *testing.T, path string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), appenderEnv+"="+path)
 	return cmd

@@ -60,22 +60,27 @@ func (c *clock) now() time.Time       { return c.at }
 func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
 
 // place is a path for a journal, in a folder that is not there yet.
-func place(t testing.TB) string {
+func place(t *testing.T) string {
+	t.Helper()
 	return filepath.Join(t.TempDir(), "state", "live", "journal.db")
 }
 
 // open is a journal at path that is closed when the test ends.
-func open(t testing.TB, path string, c *clock) *journal.Journal {
+func open(t *testing.T, path string, c *clock) *journal.Journal {
+	t.Helper()
 	j := journal.New(path, c.now)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })
 	return j
 }
 
 // memory is a journal that is nowhere.
-func memory(t testing.TB, c *clock) *journal.Journal { return open(t, "", c) }
+func memory(t *testing.T, c *clock) *journal.Journal {
+	t.Helper()
+	return open(t, "", c)
+}
 
 // in runs f in a transaction that must succeed.
-func in(t testing.TB, j *journal.Journal, realm string, f func(*journal.Tx)) {
+func in(t *testing.T, j *journal.Journal, realm string, f func(*journal.Tx)) {
 	t.Helper()
 	require.NoError(t, j.Tx(t.Context(), realm, func(tx *journal.Tx) error {
 		f(tx)
@@ -84,7 +89,8 @@ func in(t testing.TB, j *journal.Journal, realm string, f func(*journal.Tx)) {
 }
 
 // raw is the file itself, for tests that look at it or damage it.
-func raw(t testing.TB, path, options string) *sql.DB {
+func raw(t *testing.T, path, options string) *sql.DB {
+	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+path+options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
@@ -92,7 +98,7 @@ func raw(t testing.TB, path, options string) *sql.DB {
 }
 
 // edit changes rows behind the journal's back and returns how many.
-func edit(t testing.TB, db *sql.DB, query string, args ...any) int64 {
+func edit(t *testing.T, db *sql.DB, query string, args ...any) int64 {
 	t.Helper()
 	res, err := db.ExecContext(t.Context(), query, args...)
 	require.NoError(t, err)

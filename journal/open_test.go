@@ -203,7 +203,7 @@ func TestMemoryJournalsAreApart(t *testing.T) {
 	})
 }
 
-func tables(t testing.TB, db *sql.DB) (names []string) {
+func tables(t *testing.T, db *sql.DB) (names []string) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`)
 	require.NoError(t, err)

@@ -22,10 +22,12 @@ func TestWhatFailsLeavesNothing(t *testing.T) {
 	}
 	for name, fails := range map[string]func(*testing.T, *journal.Journal){
 		"an error": func(t *testing.T, j *journal.Journal) {
+			t.Helper()
 			err := j.Tx(t.Context(), alice, func(tx *journal.Tx) error { return errors.Join(writes(tx), boom) })
 			require.ErrorIs(t, err, boom)
 		},
 		"a panic": func(t *testing.T, j *journal.Journal) {
+			t.Helper()
 			require.PanicsWithError(t, "boom", func() {
 				_ = j.Tx(t.Context(), alice, func(tx *journal.Tx) error {
 					require.NoError(t, writes(tx))
@@ -34,6 +36,7 @@ func TestWhatFailsLeavesNothing(t *testing.T) {
 			})
 		},
 		"a call that was cancelled": func(t *testing.T, j *journal.Journal) {
+			t.Helper()
 			ctx, cancel := context.WithCancel(t.Context())
 			err := j.Tx(ctx, alice, func(tx *journal.Tx) error {
 				err := writes(tx)
