@@ -24,15 +24,17 @@ func TestAFileOfANewerProgramIsRefused(t *testing.T) {
 }
 
 func TestManyOpenersMigrateOnce(t *testing.T) {
-	for range 12 {
-		path := place(t)
+	for range 25 {
+		path, begin := place(t), make(chan struct{})
 		var openers errgroup.Group
 		for range 6 {
 			j := open(t, path, newClock())
 			openers.Go(func() error {
+				<-begin
 				return j.Tx(t.Context(), alice, func(tx *journal.Tx) error { return tx.Append("opened", "", nil) })
 			})
 		}
+		close(begin)
 		require.NoError(t, openers.Wait())
 
 		var steps, highest int
