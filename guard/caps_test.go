@@ -21,6 +21,7 @@ type machine struct {
 	nonce   string // the one in its label now
 	rate    usd.Amount
 	running bool
+	gone    bool
 }
 
 // held is a quote that somebody got and did not use yet.
@@ -74,7 +75,9 @@ func newMarket(t *testing.T, r *rapid.T) *market {
 func (m *market) look() {
 	now := sight{at: m.clock.at}
 	for _, one := range m.machines {
-		now.rows = append(now.rows, guard.Rental{Nonce: one.nonce, Instance: one.id, Running: one.running, Rate: one.rate})
+		if !one.gone {
+			now.rows = append(now.rows, guard.Rental{Nonce: one.nonce, Instance: one.id, Running: one.running, Rate: one.rate})
+		}
 	}
 	m.past = append(m.past, now)
 }
@@ -100,7 +103,7 @@ func (m *market) quote(r *rapid.T) {
 	m.list(r)
 	by := pick(r, m.guards)
 	plan := m.create(usd.Amount(rapid.Int64Range(1, 4).Draw(r, "rate")))
-	stopped := slices.DeleteFunc(slices.Clone(m.machines), func(one *machine) bool { return one.running })
+	stopped := slices.DeleteFunc(slices.Clone(m.machines), func(one *machine) bool { return one.running || one.gone })
 	if len(stopped) > 0 && rapid.Bool().Draw(r, "start") {
 		one := pick(r, stopped)
 		plan.Kind, plan.Instance, plan.Rate = guard.KindStart, one.id, one.rate
@@ -129,7 +132,7 @@ func (m *market) redeem(r *rapid.T) {
 		return
 	}
 	m.grants = append(m.grants, g)
-	running, rate := m.truth(r)
+	running, rate := m.truth()
 	require.LessOrEqual(r, running, *m.policy.MaxInstances, "the count cap, at an admission")
 	require.LessOrEqual(r, rate, *m.policy.MaxTotalPerHour, "the total cap, at an admission")
 	if rapid.IntRange(0, 3).Draw(r, "at once") > 0 {
@@ -139,7 +142,7 @@ func (m *market) redeem(r *rapid.T) {
 
 // truth is what runs by the ledger, and what may yet run by the intents that
 // count: what the caps are about, whatever a list says.
-func (m *market) truth(r *rapid.T) (running int, rate usd.Amount) {
+func (m *market) truth() (running int, rate usd.Amount) {
 	counted := map[string]bool{}
 	add := func(key string, a usd.Amount) {
 		if !counted[key] {
@@ -153,23 +156,17 @@ func (m *market) truth(r *rapid.T) (running int, rate usd.Amount) {
 		}
 	}
 	for _, in := range m.open() {
-		one := m.find(in)
 		switch {
-		case one != nil && in.State == journal.Rented: // it runs, or was stopped
-		case one != nil:
-			add(fmt.Sprint(one.id), in.Rate)
-		case in.State == journal.Rented: // it was destroyed
-		case in.Kind == guard.KindStart:
-			add(fmt.Sprint(in.Instance), in.Rate)
-		default:
+		case in.Kind == guard.KindCreate && m.find(in) == nil:
 			add(in.Nonce, in.Rate)
+		case in.Kind == guard.KindStart && in.State != journal.Rented:
+			add(fmt.Sprint(in.Instance), in.Rate)
 		}
 	}
-	require.LessOrEqual(r, len(counted), len(m.machines)+len(m.grants))
 	return running, rate
 }
 
-// find is the machine that an intent made or started, if there is one.
+// find is the machine that an intent made or would start, if there ever was one.
 func (m *market) find(in journal.Intent) *machine {
 	i := slices.IndexFunc(m.machines, func(one *machine) bool {
 		return one.born == in.Nonce || in.Kind == guard.KindStart && one.id == in.Instance
@@ -193,7 +190,7 @@ func (m *market) order(r *rapid.T, g *guard.Grant) {
 	in := g.Intent()
 	one := m.find(in)
 	switch {
-	case fate == "lost":
+	case fate == "lost" || one != nil && one.gone:
 	case one != nil:
 		one.running, one.nonce = true, in.Nonce
 	case in.Kind == guard.KindCreate:
@@ -227,10 +224,7 @@ func (m *market) later(do func(*rapid.T, *guard.Grant)) func(*rapid.T) {
 // end stops or destroys a machine.
 func (m *market) end(r *rapid.T) {
 	one := pick(r, m.machines)
-	one.running = false
-	if rapid.Bool().Draw(r, "destroy") {
-		m.machines = slices.DeleteFunc(m.machines, func(other *machine) bool { return other == one })
-	}
+	one.running, one.gone = false, one.gone || rapid.Bool().Draw(r, "destroy")
 }
 
 // pick is one of all, or nothing to do.

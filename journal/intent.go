@@ -13,7 +13,7 @@ func (t *Tx) PutIntent(in Intent) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO intents (realm, nonce, quote, state, body) VALUES (?, ?, ?, ?, ?)`, t.realm, in.Nonce, in.Quote, in.State, b)
+	return t.exec(`INSERT INTO intents (realm, nonce, quote, state, instance, body) VALUES (?, ?, ?, ?, ?, ?)`, t.realm, in.Nonce, in.Quote, in.State, in.Instance, b)
 }
 
 // Intent returns the intent with that nonce; ok is false when there is none.
@@ -33,6 +33,12 @@ func (t *Tx) Counting() ([]Intent, error) {
 	return all, err
 }
 
+// Knows reports whether any intent was ever about that instance.
+func (t *Tx) Knows(instance int64) (bool, error) {
+	_, found, err := one[Intent](t, `SELECT body FROM intents WHERE realm = ? AND instance = ? LIMIT 1`, t.realm, instance)
+	return found, err
+}
+
 // SwapIntent moves an intent that is in one of the states from: change edits
 // it. It fails with ErrMoved when the intent is in another state or not there.
 func (t *Tx) SwapIntent(nonce string, change func(*Intent), from ...IntentState) (Intent, error) {
@@ -49,7 +55,7 @@ func (t *Tx) SwapIntent(nonce string, change func(*Intent), from ...IntentState)
 	if err != nil {
 		return in, err
 	}
-	return in, t.exec(`UPDATE intents SET state = ?, body = ? WHERE realm = ? AND nonce = ?`, in.State, b, t.realm, nonce)
+	return in, t.exec(`UPDATE intents SET state = ?, instance = ?, body = ? WHERE realm = ? AND nonce = ?`, in.State, in.Instance, b, t.realm, nonce)
 }
 
 // PutOutcome records what the caller was told, replacing an earlier telling.

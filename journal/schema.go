@@ -23,8 +23,10 @@ CREATE INDEX quotes_by_call ON quotes (realm, caller, tool, digest, created);
 CREATE TABLE approvals (
 	realm TEXT NOT NULL, quote TEXT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE intents (
-	realm TEXT NOT NULL, nonce TEXT NOT NULL, quote TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL,
+	realm TEXT NOT NULL, nonce TEXT NOT NULL, quote TEXT NOT NULL, state TEXT NOT NULL, instance BIGINT NOT NULL,
+	body TEXT NOT NULL,
 	PRIMARY KEY (realm, nonce));
+CREATE INDEX intents_by_instance ON intents (realm, instance);
 CREATE UNIQUE INDEX one_intent_per_quote ON intents (realm, quote) WHERE state <> 'refused';
 CREATE TABLE outcomes (
 	realm TEXT NOT NULL, nonce TEXT NOT NULL, body TEXT NOT NULL,

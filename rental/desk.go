@@ -129,6 +129,20 @@ func (d *Desk) Exposure(ctx context.Context) (guard.Exposure, error) {
 	return e, nil
 }
 
+// Knew reports whether this program ever had to do with the instance. A journal
+// that cannot be read knows nothing.
+func (d *Desk) Knew(ctx context.Context, id vast.InstanceID) (known bool) {
+	realm, err := d.Realm(ctx)
+	if err != nil {
+		return false
+	}
+	err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) (err error) {
+		known, err = tx.Knows(int64(id))
+		return err
+	})
+	return known && err == nil
+}
+
 // Running reports whether the instance costs GPU time now, or will as soon as
 // it can.
 func Running(in vast.Instance) bool {

@@ -142,6 +142,13 @@ func end(t *testing.T, r *rig.Rig, id int64) {
 	gone := decode(t, r.Approved("destroy_instance", destroy))
 	require.Equal(t, tool.Done, gone.Status)
 	require.True(t, decode(t, r.Call("destroy_instance", destroy)).Replayed, "what is gone stays gone")
+	var waited struct {
+		Reached bool   `json:"reached"`
+		State   string `json:"state"`
+	}
+	r.Must(&waited, "wait_for_instance", fmt.Sprintf(`{"instance_id":%d,"until":"gone"}`, id))
+	require.True(t, waited.Reached, "it was ours, and is gone")
+	r.Fails(tool.NotFound, "wait_for_instance", `{"instance_id":987654,"until":"gone"}`)
 	var list struct {
 		Total int `json:"total"`
 	}

@@ -56,7 +56,7 @@ func (i *instances) wait(ctx context.Context, c tool.Call, in waitInput) (waitOu
 		return i.reached(in.Until, v, row) || in.Until == "ready" && v.State.Final()
 	})
 	switch {
-	case errors.Is(err, watch.ErrGone) && last.ID != 0:
+	case errors.Is(err, watch.ErrGone) && (last.ID != 0 || in.Until == "gone" && i.desk.Knew(ctx, in.InstanceID)):
 		return waitOutput{Reached: in.Until != "ready", State: view.Gone, until: in.Until}, nil
 	case err != nil:
 		return waitOutput{}, err
