@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -124,61 +123,70 @@ type term struct {
 // 23028, an 80 GB card 81559, a 48 GB card 46068.
 const vramTolerance = 0.93
 
+// where is the term of an argument that becomes one comparison.
+func where(name string, shown any, field, op string, value any) term {
+	return term{name, shown, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }}
+}
+
 // terms turns the arguments into filters, checking names that must exist.
 func (o *offers) terms(ctx context.Context, in searchInput) ([]term, error) {
 	var all []term
-	with := func(name string, shown any, field, op string, value any) {
-		all = append(all, term{name, shown, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }})
-	}
 	if len(in.GPUNames) > 0 {
 		names, err := o.resolveGPUs(ctx, in.GPUNames)
 		if err != nil {
 			return nil, err
 		}
-		with("gpu_names", names, "gpu_name", "in", names)
+		all = append(all, where("gpu_names", names, "gpu_name", "in", names))
 	}
 	if len(in.Regions) > 0 {
 		codes, err := resolveRegions(in.Regions)
 		if err != nil {
 			return nil, err
 		}
-		with("regions", in.Regions, "geolocation", "in", codes)
+		all = append(all, where("regions", in.Regions, "geolocation", "in", codes))
 	}
-	if in.NumGPUs > 0 {
-		with("num_gpus", in.NumGPUs, "num_gpus", "eq", in.NumGPUs)
+	all = append(all, in.comparisons()...)
+	if len(in.Query) == 0 {
+		return all, nil
 	}
-	if in.MinGPURAMGB > 0 {
-		with("min_gpu_ram_gb", in.MinGPURAMGB, "gpu_ram", "gte", math.Floor(in.MinGPURAMGB*1024*vramTolerance))
-	}
-	if in.MaxPerHour > 0 {
-		with("max_dollars_per_hour", in.MaxPerHour, "dph_total", "lte", in.MaxPerHour)
-	}
-	if in.MinReliability > 0 {
-		with("min_reliability", in.MinReliability, "reliability", "gte", in.MinReliability)
-	}
-	if in.VerifiedOnly {
-		with("verified_only", true, "verified", "eq", true)
-	}
-	if in.DatacenterOnly {
-		with("datacenter_only", true, "datacenter", "eq", true)
-	}
-	with("disk_gb", in.DiskGB, "disk_space", "gte", in.DiskGB)
 	for _, field := range []string{"rentable", "rented"} {
 		if _, given := in.Query[field]; given {
 			return nil, tool.Fail(tool.InvalidArguments, "query: %s is decided here: only offers that are free are shown", field).Hint("leave it out")
 		}
 	}
-	if len(in.Query) > 0 {
-		all = append(all, term{"query", in.Query, func(f vast.Filter) vast.Filter {
-			for _, field := range slices.Sorted(maps.Keys(in.Query)) {
-				for op, value := range in.Query[field] {
-					f = f.With(field, op, value)
-				}
-			}
-			return f
-		}})
+	return append(all, term{"query", in.Query, in.addQuery}), nil
+}
+
+// comparisons are the terms of the arguments that were given.
+func (in searchInput) comparisons() []term {
+	ram := math.Floor(in.MinGPURAMGB * 1024 * vramTolerance)
+	all := []term{where("disk_gb", in.DiskGB, "disk_space", "gte", in.DiskGB)}
+	for _, c := range []struct {
+		given bool
+		term  term
+	}{
+		{in.NumGPUs > 0, where("num_gpus", in.NumGPUs, "num_gpus", "eq", in.NumGPUs)},
+		{in.MinGPURAMGB > 0, where("min_gpu_ram_gb", in.MinGPURAMGB, "gpu_ram", "gte", ram)},
+		{in.MaxPerHour > 0, where("max_dollars_per_hour", in.MaxPerHour, "dph_total", "lte", in.MaxPerHour)},
+		{in.MinReliability > 0, where("min_reliability", in.MinReliability, "reliability", "gte", in.MinReliability)},
+		{in.VerifiedOnly, where("verified_only", true, "verified", "eq", true)},
+		{in.DatacenterOnly, where("datacenter_only", true, "datacenter", "eq", true)},
+	} {
+		if c.given {
+			all = append(all, c.term)
+		}
 	}
-	return all, nil
+	return all
+}
+
+// addQuery adds the raw filter, field by field.
+func (in searchInput) addQuery(f vast.Filter) vast.Filter {
+	for field, ops := range in.Query {
+		for op, value := range ops {
+			f = f.With(field, op, value)
+		}
+	}
+	return f
 }
 
 // query is the request for these terms.

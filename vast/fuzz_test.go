@@ -90,6 +90,7 @@ func FuzzErrors(f *testing.F) {
 }
 
 func checkFailure(t *testing.T, err error, body string) {
+	t.Helper()
 	e := asError(t, err)
 	require.NotEmpty(t, e.Code)
 	require.Less(t, len(e.Error()), 1200)

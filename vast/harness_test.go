@@ -56,15 +56,20 @@ type reply struct {
 	err    error
 }
 
-func ok(body string) reply                 { return reply{status: 200, body: body} }
-func status(code int, body string) reply   { return reply{status: code, body: body} }
-func failure(err error) reply              { return reply{err: err} }
-func (r reply) with(k, v string) reply     { r.header = http.Header{k: {v}}; return r }
-func fixture(t testing.TB, n string) reply { return ok(read(t, n)) }
+func ok(body string) reply               { return reply{status: 200, body: body} }
+func status(code int, body string) reply { return reply{status: code, body: body} }
+func failure(err error) reply            { return reply{err: err} }
+func (r reply) with(k, v string) reply   { r.header = http.Header{k: {v}}; return r }
 
-func read(t testing.TB, name string) string {
+func fixture(tb testing.TB, n string) reply {
+	tb.Helper()
+	return ok(read(tb, n))
+}
+
+func read(tb testing.TB, name string) string {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "testdata", "api", name+".json"))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(data)
 }
 
@@ -77,9 +82,10 @@ type sent struct {
 	url                 string
 }
 
-func (s sent) decoded(t testing.TB) map[string]any {
+func (s sent) decoded(tb testing.TB) map[string]any {
+	tb.Helper()
 	var body map[string]any
-	require.NoError(t, json.Unmarshal([]byte(s.body), &body))
+	require.NoError(tb, json.Unmarshal([]byte(s.body), &body))
 	return body
 }
 

@@ -31,6 +31,7 @@ func (j *journal) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func paced(t *testing.T, p vast.Pace) (*vast.Client, *journal) {
+	t.Helper()
 	j := &journal{start: time.Now()}
 	c, err := vast.NewClient(testKey, vast.WithTransport(j), vast.WithPace(p))
 	require.NoError(t, err)

@@ -31,6 +31,7 @@ func quoted(s string) string {
 
 // served returns a client with its own transport for a real server.
 func served(t *testing.T, handler http.HandlerFunc) (*vast.Client, *httptest.Server) {
+	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	c, err := vast.NewClient(testKey, vast.WithBaseURL(server.URL), vast.WithClock(newClock()))
