@@ -132,21 +132,24 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // scripted returns a client whose network gives the replies.
-func scripted(t testing.TB, replies ...reply) (*vast.Client, *script) {
-	c, s, _ := clocked(t, replies...)
+func scripted(tb testing.TB, replies ...reply) (*vast.Client, *script) {
+	tb.Helper()
+	c, s, _ := clocked(tb, replies...)
 	return c, s
 }
 
-func clocked(t testing.TB, replies ...reply) (*vast.Client, *script, *steppingClock) {
+func clocked(tb testing.TB, replies ...reply) (*vast.Client, *script, *steppingClock) {
+	tb.Helper()
 	s, clock := &script{replies: replies}, newClock()
 	c, err := vast.NewClient(testKey, vast.WithTransport(s), vast.WithClock(clock))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return c, s, clock
 }
 
 // asError returns the vast.Error in err, which must be there.
-func asError(t testing.TB, err error) *vast.Error {
+func asError(tb testing.TB, err error) *vast.Error {
+	tb.Helper()
 	var e *vast.Error
-	require.ErrorAs(t, err, &e)
+	require.ErrorAs(tb, err, &e)
 	return e
 }

@@ -239,23 +239,25 @@ func TestListEqualsSlice(t *testing.T) {
 }
 
 // keyset cuts rows into pages of an answer.
-func keyset(t testing.TB, key string, ids []int64, size int, row func(int64) any) []reply {
+func keyset(tb testing.TB, key string, ids []int64, size int, row func(int64) any) []reply {
+	tb.Helper()
 	var replies []reply
 	for page := range slices.Chunk(ids, size) {
 		rows := []any{}
 		for _, id := range page {
 			rows = append(rows, row(id))
 		}
-		replies = append(replies, keysetPage(t, key, rows, fmt.Sprint("after ", page[len(page)-1])))
+		replies = append(replies, keysetPage(tb, key, rows, fmt.Sprint("after ", page[len(page)-1])))
 	}
 	if len(replies) == 0 {
-		return []reply{keysetPage(t, key, []any{}, nil)}
+		return []reply{keysetPage(tb, key, []any{}, nil)}
 	}
-	return append(replies, keysetPage(t, key, []any{}, nil))
+	return append(replies, keysetPage(tb, key, []any{}, nil))
 }
 
-func keysetPage(t testing.TB, key string, rows []any, next any) reply {
+func keysetPage(tb testing.TB, key string, rows []any, next any) reply {
+	tb.Helper()
 	data, err := json.Marshal(map[string]any{"success": true, key: rows, "next_token": next})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return ok(string(data))
 }
