@@ -117,7 +117,7 @@ func ListWaiting(ctx context.Context, j *journal.Journal, now time.Time) ([]Wait
 	}
 	var all []Waiting
 	for _, r := range rows {
-		if r.Live(now) {
+		if r.Live(now) && !rowPlan(r.Quote).Free {
 			all = append(all, Waiting{
 				Realm: r.Realm, ID: r.ID, Code: r.Code, Caller: r.Caller, Tool: r.Tool, Plan: rowPlan(r.Quote),
 				Approved: r.State == journal.Approved, ExpiresAt: r.ExpiresAt,

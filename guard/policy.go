@@ -43,6 +43,12 @@ func (p Policy) Judge(plan Plan, load Load) *Refusal {
 	}
 	after := load.plus(plan.Rate)
 	switch {
+	case plan.Rate == usd.Max:
+		return &Refusal{
+			Limit:   "max-dollars-per-hour",
+			Message: "the price cannot be read, so it counts as more than any limit",
+			Next:    "choose another offer, or call again in a moment",
+		}
 	case p.MaxPerHour != nil && plan.Rate > *p.MaxPerHour:
 		return &Refusal{
 			Limit:   "max-dollars-per-hour",

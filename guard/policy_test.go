@@ -31,7 +31,8 @@ func TestJudge(t *testing.T) {
 		load   guard.Load
 		limit  string // that denies, or ""
 	}{
-		"no limits":                        {guard.Policy{}, rent(usd.Max, 9999*time.Hour), guard.Load{Rate: usd.Max, Instances: 1 << 30}, ""},
+		"no limits":                        {guard.Policy{}, rent(limit, 9999*time.Hour), guard.Load{Rate: usd.Max, Instances: 1 << 30}, ""},
+		"no limits, unreadable":            {guard.Policy{}, rent(usd.Max, time.Hour), guard.Load{}, "max-dollars-per-hour"},
 		"one instance, just under":         {perHour, rent(limit-micro, 0), guard.Load{}, ""},
 		"one instance, at":                 {perHour, rent(limit, 0), guard.Load{}, ""},
 		"one instance, just over":          {perHour, rent(limit+micro, 0), guard.Load{}, "max-dollars-per-hour"},
@@ -42,9 +43,9 @@ func TestJudge(t *testing.T) {
 		"total, at":                        {total, rent(limit/2, 0), guard.Load{Rate: limit / 2}, ""},
 		"total, just over":                 {total, rent(limit/2+micro, 0), guard.Load{Rate: limit / 2}, "max-total-dollars-per-hour"},
 		"total, by the first":              {total, rent(limit+micro, 0), guard.Load{}, "max-total-dollars-per-hour"},
-		"total, unreadable plan":           {total, rent(usd.Max, 0), guard.Load{}, "max-total-dollars-per-hour"},
+		"total, unreadable plan":           {total, rent(usd.Max, 0), guard.Load{}, "max-dollars-per-hour"},
 		"total, unreadable load":           {total, rent(0, 0), guard.Load{Rate: usd.Max, Instances: 1}, "max-total-dollars-per-hour"},
-		"total, both unreadable":           {total, rent(usd.Max, 0), guard.Load{Rate: usd.Max, Instances: 1}, "max-total-dollars-per-hour"},
+		"total, both unreadable":           {total, rent(usd.Max, 0), guard.Load{Rate: usd.Max, Instances: 1}, "max-dollars-per-hour"},
 		"count, under":                     {count, rent(limit, 0), guard.Load{Instances: 0}, ""},
 		"count, at":                        {count, rent(limit, 0), guard.Load{Instances: 1}, ""},
 		"count, over":                      {count, rent(limit, 0), guard.Load{Instances: 2}, "max-instances"},
@@ -80,7 +81,7 @@ func TestARefusalGivesTheFigures(t *testing.T) {
 		message, next string
 	}{
 		{dear, guard.Load{}, "this costs $1.20/h and the owner allows $1.00/h for one instance", "choose an offer at $1.00/h or less, its disk included"},
-		{unreadable, guard.Load{}, "this costs an unreadable price/h and the owner allows $1.00/h for one instance", "choose an offer at $1.00/h or less, its disk included"},
+		{unreadable, guard.Load{}, "the price cannot be read, so it counts as more than any limit", "choose another offer, or call again in a moment"},
 		{
 			spend,
 			guard.Load{Rate: 1_500_000, Instances: 2},

@@ -33,9 +33,11 @@ func (t *Tx) Counting() ([]Intent, error) {
 	return all, err
 }
 
-// Knows reports whether any intent was ever about that instance.
+// Knows reports whether the instance was ever seen by an intent: an id that is
+// still a hint does not count.
 func (t *Tx) Knows(instance int64) (bool, error) {
-	_, found, err := one[Intent](t, `SELECT body FROM intents WHERE realm = ? AND instance = ? LIMIT 1`, t.realm, instance)
+	_, found, err := one[Intent](t, `SELECT body FROM intents WHERE realm = ? AND instance = ? AND state IN (?, ?, ?) LIMIT 1`,
+		t.realm, instance, Rented, Ended, Done)
 	return found, err
 }
 

@@ -102,6 +102,27 @@ func TestSwapIntent(t *testing.T) {
 	})
 }
 
+func TestKnows(t *testing.T) {
+	j := memory(t, newClock())
+	knows := func(realm string, instance int64) (known bool) {
+		in(t, j, realm, func(tx *journal.Tx) {
+			var err error
+			known, err = tx.Knows(instance)
+			require.NoError(t, err)
+		})
+		return known
+	}
+	in(t, j, alice, func(tx *journal.Tx) { require.NoError(t, tx.PutIntent(anIntent("n", "q"))) })
+	require.False(t, knows(alice, 7))
+	in(t, j, alice, func(tx *journal.Tx) {
+		_, err := tx.SwapIntent("n", func(in *journal.Intent) { in.Instance, in.State = 7, journal.Ended }, journal.Prepared)
+		require.NoError(t, err)
+	})
+	require.True(t, knows(alice, 7), "whatever became of it")
+	require.False(t, knows(alice, 8))
+	require.False(t, knows(bob, 7), "another realm's is not ours")
+}
+
 func TestTheLastOutcomeAndLeaseStand(t *testing.T) {
 	j := memory(t, newClock())
 	in(t, j, alice, func(tx *journal.Tx) {

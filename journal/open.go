@@ -128,5 +128,6 @@ func (j *Journal) prepareFile() error {
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	// One that is there already may be open to others.
+	return errors.Join(f.Chmod(0o600), f.Close())
 }

@@ -48,7 +48,7 @@ func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolRes
 	switch got, answer := r.ask(ctx, req, quote); got {
 	case pending:
 		if err := r.guard.Asked(ctx, quote); err != nil {
-			return r.fail(j.call.Tool, err)
+			return r.twin(ctx, j, err)
 		}
 		return r.inputRequired(quote)
 	case answeredYes, answeredNo:
