@@ -209,7 +209,17 @@ func standing(tx *journal.Tx, caller, tool, sum string) (plan Plan, in journal.I
 	}
 	plan = rowPlan(row)
 	in, found, err = tx.IntentOf(row.ID)
-	return plan, in, found && (in.State.Counts() || in.State == journal.Done && plan.Lasting), err
+	switch {
+	case err != nil || !found:
+		return plan, in, false, err
+	case in.State == journal.Done:
+		return plan, in, plan.Lasting, nil
+	case in.Kind != KindCreate && in.State != journal.Rented:
+		// What was not finished may be carried on with for as long as the yes
+		// is good; an order must be found whenever it was made.
+		return plan, in, in.State.Counts() && tx.Now().Before(row.ExpiresAt), nil
+	}
+	return plan, in, in.State.Counts(), nil
 }
 
 // Finish moves an intent of kind act to done: what was granted was carried out.

@@ -105,7 +105,7 @@ func (p Plan) Text() string {
 // dearer.
 func (p Plan) covers(q Plan) bool {
 	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease &&
-		p.Free == q.Free && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.AfterStopPerDay <= p.AfterStopPerDay
+		p.Free == q.Free && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.AfterStopPerDay <= p.AfterStopPerDay && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
 }
 
 // Exposure is everything that runs on the account, as a complete list saw it.

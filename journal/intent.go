@@ -41,6 +41,20 @@ func (t *Tx) Knows(instance int64) (bool, error) {
 	return found, err
 }
 
+// EndRentals moves what is rented as that instance to ended.
+func (t *Tx) EndRentals(instance int64, why string) error {
+	all, err := many[Intent](t, `SELECT body FROM intents WHERE realm = ? AND instance = ? AND state = ?`, t.realm, instance, Rented)
+	if err != nil {
+		return err
+	}
+	for _, in := range all {
+		if _, err := t.SwapIntent(in.Nonce, func(in *Intent) { in.State, in.Why = Ended, why }, Rented); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // SwapIntent moves an intent that is in one of the states from: change edits
 // it. It fails with ErrMoved when the intent is in another state or not there.
 func (t *Tx) SwapIntent(nonce string, change func(*Intent), from ...IntentState) (Intent, error) {

@@ -35,6 +35,9 @@ func New(path string, now func() time.Time) *Journal {
 // on commit, and a deferred BEGIN that upgrades fails at once instead of waiting.
 const pragmas = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=fullfsync(1)"
 
+// Path is the file of the journal; empty when it is in memory.
+func (j *Journal) Path() string { return j.path }
+
 // Exists reports whether there is anything to read. It creates nothing.
 func (j *Journal) Exists() bool {
 	if j.path == "" {

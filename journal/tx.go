@@ -39,13 +39,14 @@ func (j *Journal) Tx(ctx context.Context, realm string, f func(*Tx) error) error
 	if err := t.enter(j.now()); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	if err := f(t); err != nil {
-		return err
+	err = f(t)
+	if err == nil {
+		err = tx.Commit()
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("journal: %w", err)
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		err = ctx.Err() // database/sql rolled back by itself, and says only that
 	}
-	return nil
+	return err
 }
 
 // enter takes the realm's row and sets the time of the transaction, which

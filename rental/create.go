@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"vast-mcp/guard"
@@ -101,8 +104,48 @@ func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, er
 	sending, cancel := context.WithTimeout(ctx, d.orderWithin)
 	defer cancel()
 	id, err := d.client.Instances.Create(sending, r.Offer, order)
-	return d.answered(ctx, g, id, err)
+	res, failed := d.answered(ctx, g, id, r.scrub(err))
+	return d.afterSent(ctx, g, res, failed)
 }
+
+// afterSent makes sure that nothing is called failed that may be running: once
+// the order is out, only what the API said counts as a failure. A swap that was
+// lost means that another call settled it; a journal that cannot be written
+// leaves it unknown.
+func (d *Desk) afterSent(ctx context.Context, g *guard.Grant, res Result, err error) (Result, error) {
+	_, said := errors.AsType[*vast.Error](err)
+	switch {
+	case err == nil, said, errors.Is(err, guard.ErrOver):
+		return res, err
+	case errors.Is(err, journal.ErrMoved):
+		if g.Reread(ctx) == nil && g.Intent().State == journal.Rented {
+			return d.still(ctx, g)
+		}
+	}
+	d.log.Error("after an order", "nonce", g.Intent().Nonce, "err", err)
+	in := g.Intent()
+	return Result{Why: fmt.Sprintf("the order was sent and its outcome could not be recorded; its nonce is %s and it would cost %s/h: look at list_instances", in.Nonce, in.Rate)}, nil
+}
+
+// scrub takes what the order held in confidence out of what the API said about
+// it: an error may echo the request.
+func (r Request) scrub(err error) error {
+	failed, ok := errors.AsType[*vast.Error](err)
+	if !ok {
+		return err
+	}
+	secrets := append(strings.Fields(r.ImageLogin), slices.Collect(maps.Values(r.Env))...)
+	clean := *failed
+	for _, s := range append(secrets, strings.TrimSpace(r.OnStart)) {
+		if len(s) >= shortestSecret {
+			clean.Message = strings.ReplaceAll(clean.Message, s, "[redacted]")
+		}
+	}
+	return &clean
+}
+
+// shortestSecret keeps words like "1" and "-p" readable.
+const shortestSecret = 4
 
 func wireOrder(r Request, p guard.Plan) vast.CreateInstance {
 	env, _ := r.wireEnv() // checked when it was planned

@@ -68,6 +68,9 @@ func (d *Desk) PlanDestroy(ctx context.Context, ids []vast.InstanceID) (guard.Pl
 	var names []string
 	for _, id := range ids {
 		row, err := d.client.Instances.Get(ctx, id)
+		if errors.Is(err, vast.NotFound) && d.Knew(ctx, id) && len(ids) > 1 {
+			continue // gone already, which is what is wanted
+		}
 		if err != nil {
 			return p, err
 		}
@@ -76,6 +79,9 @@ func (d *Desk) PlanDestroy(ctx context.Context, ids []vast.InstanceID) (guard.Pl
 			p.Warnings = append(p.Warnings, fmt.Sprintf("instance %d was not rented by this program", id))
 		}
 		names = append(names, fmt.Sprint(id))
+	}
+	if len(names) == 0 {
+		return p, &vast.Error{Op: "destroy instances", Code: vast.NotFound, Message: "all of these are gone already", NotSent: true}
 	}
 	p.Nonce = NewNonce(d.apiNow())
 	if len(ids) == 1 {
@@ -118,7 +124,27 @@ func (d *Desk) Destroy(ctx context.Context, g *guard.Grant, ids []vast.InstanceI
 	if len(left) > 0 {
 		return left, nil
 	}
+	d.ended(ctx, ids)
 	return nil, g.Move(ctx, journal.Done, nil, journal.Sent)
+}
+
+// ended frees the place that rentals hold against the caps, now that they were
+// seen gone. Where it cannot be written a later list does it.
+func (d *Desk) ended(ctx context.Context, ids []vast.InstanceID) {
+	realm, err := d.Realm(ctx)
+	if err == nil {
+		err = d.journal.Tx(context.WithoutCancel(ctx), realm, func(tx *journal.Tx) error {
+			for _, id := range ids {
+				if err := tx.EndRentals(int64(id), "it was destroyed"); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		d.log.Warn("noting what was destroyed", "err", err)
+	}
 }
 
 func (d *Desk) delete(ctx context.Context, ids []vast.InstanceID) error {

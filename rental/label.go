@@ -84,10 +84,12 @@ func FormatLabel(text string, t Tail, limit int) string {
 
 // cleanText makes text one that cannot be read as a tail.
 func cleanText(text string) string {
+	// Hidden characters go first: what they hold apart must not become a tail.
+	text = plain.Line(text, maxForeignLabel)
 	for strings.Contains(text, tailMark) {
 		text = strings.ReplaceAll(text, tailMark, "")
 	}
-	return plain.Line(text, maxForeignLabel)
+	return strings.TrimSpace(text)
 }
 
 const (

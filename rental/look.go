@@ -42,6 +42,21 @@ func (d *Desk) look(ctx context.Context, g *guard.Grant) (Result, error) {
 			return d.adopt(ctx, g, found)
 		}
 	}
+	return d.presumed(ctx, g)
+}
+
+// presumed counts this look, and ends what has left no trace for long enough.
+func (d *Desk) presumed(ctx context.Context, g *guard.Grant) (Result, error) {
+	list, err := d.client.Instances.All(ctx)
+	if err != nil {
+		return d.unknown(ctx, g)
+	}
+	if err := errors.Join(d.reconcile(ctx, list), g.Reread(ctx)); err != nil {
+		return Result{}, err
+	}
+	if !g.Intent().State.Counts() {
+		return Result{}, guard.ErrOver
+	}
 	return d.unknown(ctx, g)
 }
 
@@ -141,7 +156,7 @@ func (d *Desk) lookAgain(ctx context.Context, g *guard.Grant) (Result, error) {
 func (d *Desk) still(ctx context.Context, g *guard.Grant) (Result, error) {
 	row, err := d.client.Instances.Get(ctx, vast.InstanceID(g.Intent().Instance))
 	switch {
-	case errors.Is(err, vast.NotFound), err == nil && !hasNonce(row, g.Intent().Nonce):
+	case errors.Is(err, vast.NotFound), err == nil && !stillIs(row, g.Intent()):
 		err := g.Move(ctx, journal.Ended, func(in *journal.Intent) { in.Why = "it is gone" }, journal.Rented)
 		return Result{}, errors.Join(guard.ErrOver, err)
 	case err != nil:
@@ -193,20 +208,24 @@ func (d *Desk) settle(tx *journal.Tx, in journal.Intent, list []vast.Instance) e
 			return move(journal.Refused, func(row *journal.Intent) { row.Why = "never sent" })
 		}
 	case journal.Rented:
-		if !slices.ContainsFunc(list, func(row vast.Instance) bool { return hasNonce(row, in.Nonce) }) && now.Sub(in.UpdatedAt) > time.Minute {
+		if !slices.ContainsFunc(list, func(row vast.Instance) bool { return stillIs(row, in) }) && now.Sub(in.UpdatedAt) > time.Minute {
 			return move(journal.Ended, func(row *journal.Intent) { row.Why = "it is gone" })
 		}
-	case journal.Sent, journal.Answered, journal.Unknown, journal.Looking:
+	case journal.Looking:
 		switch {
-		case in.Kind != guard.KindCreate || now.Before(in.Deadline):
 		case listed:
-			if err := tx.PutLease(leaseOf(in, int64(row.ID), tx.Now())); err != nil {
-				return err
-			}
-			return move(journal.Rented, func(in *journal.Intent) { in.Instance = int64(row.ID) })
-		case in.State == journal.Looking && now.Sub(in.LookedAt) >= secondLook:
+			return d.settleFound(tx, in, row, move)
+		case now.Sub(in.LookedAt) >= secondLook:
 			return errors.Join(move(journal.Refused, func(*journal.Intent) {}), giveBack(tx, in))
-		case in.State == journal.Looking:
+		}
+	case journal.Sent, journal.Answered, journal.Unknown:
+		switch {
+		case in.Kind == guard.KindAct || now.Before(in.Deadline):
+		case listed:
+			return d.settleFound(tx, in, row, move)
+		case in.Kind == guard.KindStart:
+			// A start leaves no trace but a running machine.
+			return move(journal.Refused, func(row *journal.Intent) { row.Why = "it is not seen running" })
 		case in.Looks+1 >= closeLooks && now.Sub(in.Deadline) >= closeAfter:
 			return move(journal.Closed, func(in *journal.Intent) { in.Why = "no sign of it, presumed not rented" })
 		default:
@@ -217,6 +236,21 @@ func (d *Desk) settle(tx *journal.Tx, in journal.Intent, list []vast.Instance) e
 		}
 	}
 	return nil
+}
+
+// settleFound adopts the machine that the list shows.
+func (d *Desk) settleFound(tx *journal.Tx, in journal.Intent, row vast.Instance, move func(journal.IntentState, func(*journal.Intent)) error) error {
+	if err := tx.PutLease(leaseOf(in, int64(row.ID), tx.Now())); err != nil {
+		return err
+	}
+	return move(journal.Rented, func(in *journal.Intent) { in.Instance = int64(row.ID) })
+}
+
+// stillIs reports whether the row is the rental of the intent: it carries its
+// nonce, or somebody tidied the label away. Another tail is another rental.
+func stillIs(row vast.Instance, in journal.Intent) bool {
+	_, tail, ok := ParseLabel(row.Label)
+	return hasNonce(row, in.Nonce) || int64(row.ID) == in.Instance && (!ok || tail.Nonce == in.Nonce)
 }
 
 // giveBack lets the quote of an order that the API refused to take be used again.

@@ -45,7 +45,7 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 	}
 	p := d.planCreate(r, offer, user)
 	if r.TemplateHash != "" {
-		p.Binding = template.Hash
+		p.Binding += ", template " + template.Hash
 		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: plain.Line(template.Name, 80)})
 	}
 	return p, nil
@@ -84,7 +84,8 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 		Rate:    rate, Lease: lease, AfterStopPerDay: disk.For(24 * time.Hour),
 		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
 		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Until: tail.Until, OnExpiry: tail.OnExpiry,
-		Memo: r.wireRunType(o),
+		Binding: fmt.Sprintf("machine %d, %dx %s, %s, %s", o.MachineID, o.NumGPUs, o.GPUName, o.Geolocation, kind),
+		Memo:    r.wireRunType(o),
 	}
 	p.Facts = []guard.Fact{
 		{Name: "offer", Value: fmt.Sprintf("%d (machine %d)", o.ID, o.MachineID)},
@@ -151,9 +152,15 @@ func createWarnings(p guard.Plan, o vast.Offer, u vast.User) []string {
 	return all
 }
 
+// longestLease is more than any owner allows, and well within a Duration.
+const longestLease = 10_000 * time.Hour
+
 func (d *Desk) leaseOf(asked float64) time.Duration {
-	if asked <= 0 {
+	switch {
+	case asked <= 0:
 		return d.lease
+	case asked >= longestLease.Hours():
+		return longestLease
 	}
 	return time.Duration(asked * float64(time.Hour))
 }

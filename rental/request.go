@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"vast-mcp/internal/plain"
 	"vast-mcp/vast"
 )
 
@@ -80,7 +81,7 @@ func checkText(text string) error {
 	switch {
 	case len(text) > maxText:
 		return &BadRequest{"label", fmt.Sprintf("is %d bytes long and at most %d are taken", len(text), maxText), "shorten it: the lease stands behind it in the same field"}
-	case strings.Contains(text, tailMark):
+	case strings.Contains(plain.Line(text, maxForeignLabel), tailMark):
 		return &BadRequest{"label", "contains " + tailMark + " which marks a lease", "leave it out"}
 	}
 	return nil

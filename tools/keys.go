@@ -145,8 +145,8 @@ func (o keyOutput) Text() string {
 func (k *keys) plan(summary string, pub ssh.PublicKey, comment string, there bool) guard.Plan {
 	p := guard.Plan{
 		Effect: guard.Access, Kind: guard.KindAct, Nonce: rental.NewNonce(k.clock.ServerTime()), Free: there,
-		Summary: summary,
-		Facts:   []guard.Fact{{Name: "key", Value: pub.Type() + " " + ssh.FingerprintSHA256(pub)}},
+		Summary: summary, Binding: ssh.FingerprintSHA256(pub),
+		Facts: []guard.Fact{{Name: "key", Value: pub.Type() + " " + ssh.FingerprintSHA256(pub)}},
 	}
 	if comment = plain.Line(comment, 60); comment != "" {
 		p.Facts = append(p.Facts, guard.Fact{Name: "comment", Value: fmt.Sprintf("%q", comment)})
@@ -235,6 +235,13 @@ func (k *keys) attach(ctx context.Context, _ tool.Call, g *guard.Grant, in attac
 	text, err := k.key(ctx, in)
 	if err != nil {
 		return keyOutput{}, err
+	}
+	pub, _, err := parseKey(text)
+	if err != nil {
+		return keyOutput{}, err
+	}
+	if ssh.FingerprintSHA256(pub) != g.Plan().Binding {
+		return keyOutput{}, tool.Fail(tool.OtherCall, "key %d is another key than the one that was approved", in.KeyID).Hint("look at list_ssh_keys and call again with public_key")
 	}
 	if err := k.api.Attach(ctx, in.InstanceID, strings.TrimSpace(text)); err != nil {
 		return keyOutput{}, err

@@ -74,7 +74,9 @@ func (s *session) waiting(ctx context.Context) ([]waitingIn, error) {
 	for _, j := range []waitingIn{{journal: liveJournal(dir, clock)}, {journal: sandboxJournal(dir, clock), sandbox: true}} {
 		found, err := guard.ListWaiting(ctx, j.journal, clock.Now())
 		if err != nil {
-			return nil, err
+			// The other journal is still good.
+			_, _ = fmt.Fprintf(s.stderr, "vast-mcp: %s cannot be read and is left out: %v\n", j.journal.Path(), err)
+			continue
 		}
 		for _, w := range found {
 			all = append(all, waitingIn{Waiting: w, journal: j.journal, sandbox: j.sandbox})

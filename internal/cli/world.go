@@ -84,6 +84,9 @@ func sandboxJournal(dir string, clock vast.Clock) *journal.Journal {
 }
 
 func (s *session) liveWorld(c *server.Config, dir string) error {
+	if s.globals.SandboxSpeed != 0 || s.globals.SandboxFresh {
+		return usage("--sandbox-speed and --sandbox-fresh need --sandbox: without it the real market is meant")
+	}
 	key, err := s.globals.apiKey()
 	if err != nil {
 		return &exit{exitUsage, err}

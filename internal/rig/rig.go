@@ -8,6 +8,7 @@ package rig
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -163,15 +164,28 @@ func (r *Rig) Break(faults ...string) {
 	for _, text := range faults {
 		f, err := sandbox.ParseFault(text)
 		require.NoError(r.t, err)
-		body, err := json.Marshal(f)
-		require.NoError(r.t, err)
-		req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.Market.Origin()+"/__sandbox/faults", bytes.NewReader(body))
-		require.NoError(r.t, err)
-		resp, err := r.Market.Transport().RoundTrip(req)
-		require.NoError(r.t, err)
-		require.NoError(r.t, resp.Body.Close())
-		require.Equal(r.t, http.StatusOK, resp.StatusCode)
+		r.send(http.MethodPost, "/__sandbox/faults", f)
 	}
+}
+
+// ReplaceKey gives the account's key id another public key, as the console can.
+func (r *Rig) ReplaceKey(id int64, publicKey string) {
+	r.t.Helper()
+	r.send(http.MethodPut, fmt.Sprintf("/api/v0/ssh/%d/", id), map[string]any{"id": id, "ssh_key": publicKey})
+}
+
+// send makes a request of the market that the program itself never makes.
+func (r *Rig) send(method, path string, content any) {
+	r.t.Helper()
+	body, err := json.Marshal(content)
+	require.NoError(r.t, err)
+	req, err := http.NewRequestWithContext(r.t.Context(), method, r.Market.Origin()+path, bytes.NewReader(body))
+	require.NoError(r.t, err)
+	req.Header.Set("Authorization", "Bearer "+r.Market.Key())
+	resp, err := r.Market.Transport().RoundTrip(req)
+	require.NoError(r.t, err)
+	require.NoError(r.t, resp.Body.Close())
+	require.Equal(r.t, http.StatusOK, resp.StatusCode)
 }
 
 // Requests is how many requests of a method went to paths that contain part.

@@ -107,14 +107,16 @@ func (w *Watcher) look(ctx context.Context, id vast.InstanceID) (vast.Instance, 
 	return w.source.Get(ctx, id)
 }
 
+// all returns the list of this interval. Freshness is looked at inside the
+// flight, so that a waiter that comes just after one has landed shares it.
 func (w *Watcher) all(ctx context.Context) ([]vast.Instance, error) {
-	w.mu.Lock()
-	if w.clock.Now().Sub(w.listAt) < w.every/2 {
-		defer w.mu.Unlock()
-		return w.list, nil
-	}
-	w.mu.Unlock()
 	got, err, _ := w.flight.Do("list", func() (any, error) {
+		w.mu.Lock()
+		list, at := w.list, w.listAt
+		w.mu.Unlock()
+		if w.clock.Now().Sub(at) < w.every/2 {
+			return list, nil
+		}
 		list, err := w.source.All(ctx)
 		if err == nil {
 			w.mu.Lock()
