@@ -117,7 +117,7 @@ func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
 
 // exposure reads what runs, where the plan has caps to be judged by.
 func (g *Guard) exposure(ctx context.Context, p Plan) (Exposure, error) {
-	if p.Effect != Spend {
+	if p.Effect == Destroy || p.Effect == Access {
 		return Exposure{}, nil
 	}
 	return g.world.Exposure(ctx)
@@ -193,7 +193,7 @@ func (g *Guard) newRow(tx *journal.Tx, c Call, sum string, p Plan, old journal.Q
 
 // judge compares the caps with everything that runs or may be about to.
 func (g *Guard) judge(tx *journal.Tx, p Plan, e Exposure) error {
-	if p.Effect != Spend {
+	if p.Effect == Destroy || p.Effect == Access {
 		return nil
 	}
 	intents, err := tx.Counting()

@@ -38,7 +38,7 @@ func (r *Refusal) Error() string { return r.Message }
 // Judge returns a Refusal when plan p would break a limit on top of load, and
 // nil otherwise. It is pure.
 func (p Policy) Judge(plan Plan, load Load) *Refusal {
-	if plan.Effect != Spend {
+	if plan.Effect == Destroy || plan.Effect == Access {
 		return nil
 	}
 	after := load.plus(plan.Rate)

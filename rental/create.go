@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -43,8 +44,16 @@ func (d *Desk) detached(ctx context.Context, work func(context.Context) (Result,
 	}
 	answers := make(chan answer, 1)
 	d.working.Go(func() {
-		res, err := work(context.WithoutCancel(ctx))
-		answers <- answer{res, err}
+		var a answer
+		defer func() {
+			if p := recover(); p != nil {
+				// Not a failure: the order may be out. The intent says how far it came.
+				d.log.Error("panic in an order", "panic", p, "stack", string(debug.Stack()))
+				a = answer{res: Result{Why: "this program failed inside; what became of it is being settled"}}
+			}
+			answers <- a
+		}()
+		a.res, a.err = work(context.WithoutCancel(ctx))
 	})
 	select {
 	case a := <-answers:

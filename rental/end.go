@@ -25,9 +25,13 @@ func (d *Desk) PlanStop(ctx context.Context, id vast.InstanceID) (guard.Plan, er
 	if err != nil {
 		return guard.Plan{}, err
 	}
+	summary := fmt.Sprintf("Stop instance %d", id)
+	if !Ours(row) {
+		summary += ", which this program did not rent"
+	}
 	return guard.Plan{
 		Effect: guard.Destroy, Kind: guard.KindAct, Instance: int64(id), Nonce: NewNonce(d.apiNow()), Free: Ours(row),
-		Summary: fmt.Sprintf("Stop instance %d, which this program did not rent", id),
+		Summary: summary,
 		Facts:   endFacts(row),
 	}, nil
 }

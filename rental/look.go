@@ -121,7 +121,7 @@ func (d *Desk) adopt(ctx context.Context, g *guard.Grant, row vast.Instance) (Re
 }
 
 func (d *Desk) unknown(ctx context.Context, g *guard.Grant) (Result, error) {
-	err := g.Move(ctx, journal.Unknown, func(in *journal.Intent) { in.Looks, in.LookedAt = in.Looks+1, d.clock.Now() },
+	err := g.Move(ctx, journal.Unknown, nil,
 		journal.Sent, journal.Answered, journal.Looking, journal.Unknown)
 	if errors.Is(err, journal.ErrMoved) {
 		err = nil // somebody else settled it

@@ -68,7 +68,7 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 	now := d.apiNow()
 	lease := d.leaseOf(r.LeaseHours)
 	disk := usd.Ceil(o.DiskPerGBMonth * r.DiskGB / hoursPerMonth)
-	rate := usd.Ceil(o.PerHour)
+	rate := readable(o.PerHour)
 	kind := "on demand"
 	if r.BidPerHour > 0 {
 		rate, kind = usd.Ceil(r.BidPerHour).Add(disk), "interruptible"
@@ -106,6 +106,15 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 func micro(dollars float64) float64 { return math.Round(dollars*1e6) / 1e6 }
 
 const hoursPerMonth = 720 // the month that storage is priced by
+
+// readable is a price as the caps judge it: no offer is free, so nothing is a
+// price that could not be read, and counts as more than any limit.
+func readable(dollars float64) usd.Amount {
+	if dollars <= 0 {
+		return usd.Max
+	}
+	return usd.Ceil(dollars)
+}
 
 // leaseFact says when the rental is meant to end, and how.
 func leaseFact(lease time.Duration, t Tail) guard.Fact {

@@ -40,7 +40,7 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	}
 	lease := d.leaseOf(r.LeaseHours)
 	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: old.IdleMinutes}
-	p.Kind, p.Lease, p.Rate = guard.KindStart, lease, usd.Ceil(row.PerHour)
+	p.Kind, p.Lease, p.Rate = guard.KindStart, lease, readable(row.PerHour)
 	p.AfterStopPerDay = usd.Ceil(row.DiskPerHour).For(24 * time.Hour)
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
 	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)
@@ -86,15 +86,17 @@ const startTries = 3
 
 func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.InstanceID) (Result, error) {
 	var err error
+	lost := false // an answer was, so that a later refusal proves nothing
 	for range startTries {
 		if err = d.client.Instances.Start(ctx, id); err == nil || !vast.Uncertain(err) {
 			break
 		}
+		lost = true
 	}
 	switch {
 	case errors.Is(err, vast.Queued):
 		return Result{}, errors.Join(err, d.leaveQueue(ctx, g, id))
-	case err != nil && !vast.Uncertain(err):
+	case err != nil && !lost:
 		return Result{}, errors.Join(err, g.GiveBack(ctx, "refused: "+err.Error(), journal.Sent))
 	}
 	var row vast.Instance

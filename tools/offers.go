@@ -214,6 +214,7 @@ func (in searchInput) query(terms []term) vast.OfferQuery {
 // rank orders what was found by the strategy, one slice for each machine, size
 // and price, and counts the other slices.
 func rank(found []vast.Offer, strategy string) (ranked []vast.Offer, same int) {
+	found = slices.DeleteFunc(found, func(o vast.Offer) bool { return o.PerHour <= 0 }) // it could not be quoted
 	slices.SortFunc(found, func(a, b vast.Offer) int { return cmp.Or(cmp.Compare(a.PerHour, b.PerHour), cmp.Compare(a.ID, b.ID)) })
 	type slice struct {
 		machine vast.MachineID
@@ -232,6 +233,9 @@ func rank(found []vast.Offer, strategy string) (ranked []vast.Offer, same int) {
 	}
 	switch strategy {
 	case "second_cheapest":
+		if len(ranked) == 0 {
+			break
+		}
 		first := ranked[0].MachineID
 		ranked = slices.DeleteFunc(ranked, func(o vast.Offer) bool { return o.MachineID == first })
 	case "best_value":

@@ -91,8 +91,12 @@ func (helpShown) Error() string { return "" }
 
 func run(ctx context.Context, args []string, s *session) (err error) {
 	defer func() {
-		if p, ok := recover().(helpShown); ok {
+		switch p := recover().(type) {
+		case nil:
+		case helpShown:
 			err = p
+		default:
+			panic(p)
 		}
 	}()
 	var cmd commands

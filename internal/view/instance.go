@@ -86,19 +86,25 @@ func OfInstance(in vast.Instance, now time.Time) Instance {
 	return v
 }
 
+// address reports whether s can stand in a command: a host's words would
+// otherwise be run by whoever pastes it.
+func address(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-") == "" && s[0] != '-'
+}
+
 // connect adds the ways in.
 func (v *Instance) connect(in vast.Instance) {
-	if host, port := in.SSH(); host != "" && port != 0 && strings.Contains(in.LaunchMode, "ssh") {
+	if host, port := in.SSH(); address(host) && port != 0 && strings.Contains(in.LaunchMode, "ssh") {
 		v.SSH = &SSH{Command: fmt.Sprintf("ssh -p %d root@%s", port, host), Host: host, Port: port}
 	}
 	for inside, bindings := range in.Ports {
-		if len(bindings) == 0 || in.PublicIP == "" {
+		if len(bindings) == 0 || !address(in.PublicIP) || !address(bindings[0].HostPort) {
 			continue
 		}
 		if v.Ports == nil {
 			v.Ports = map[string]string{}
 		}
-		v.Ports[inside] = in.PublicIP + ":" + bindings[0].HostPort
+		v.Ports[plain.Line(inside, 20)] = in.PublicIP + ":" + bindings[0].HostPort
 	}
 }
 
