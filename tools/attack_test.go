@@ -1,7 +1,9 @@
 package tools_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,5 +111,33 @@ func TestATidiedLabelIsStillOurs(t *testing.T) {
 		got := decode(t, r.Call("create_instance", args))
 		require.True(t, got.Replayed)
 		require.Equal(t, id, got.InstanceID)
+	})
+}
+
+// TestALostStartIsNotCalledRefused: the answer is lost, and the try after it is
+// told to slow down. The machine runs.
+func TestALostStartIsNotCalledRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r *rig.Rig
+		armed := false
+		r = rig.New(t, rig.Options{Transport: func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(req *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(req)
+				if armed && req.Method == http.MethodPut && r.Requests(http.MethodPut, "/instances/") == 3 { // stop, label, start
+					r.Break("start:before:429:9")
+					return nil, errors.New("connection reset")
+				}
+				return resp, err
+			})
+		}})
+		id := rentOne(t, r)
+		decode(t, r.Call("stop_instance", fmt.Sprintf(`{"instance_id":%d}`, id)))
+		waitFor(t, r, id, "stopped")
+		start := fmt.Sprintf(`{"instance_id":%d}`, id)
+		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("start_instance", start)).Status)
+		r.Approve()
+		armed = true
+		require.Equal(t, tool.Done, decode(t, r.Call("start_instance", start)).Status)
+		require.Greater(t, r.Requests(http.MethodPut, "/instances/"), 3, "it was tried again")
 	})
 }

