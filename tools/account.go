@@ -134,14 +134,11 @@ func (o spendingOutput) Text() string {
 }
 
 func (a *account) spending(ctx context.Context, _ tool.Call, in spendingInput) (spendingOutput, error) {
-	now := a.clock.ServerTime()
-	if now.IsZero() {
-		// The days are the API's: ask it anything to learn its clock.
-		if _, err := a.user.Current(ctx); err != nil {
-			return spendingOutput{}, err
-		}
-		now = a.clock.ServerTime()
+	// The days are the API's: ask it anything to learn its clock.
+	if _, err := a.user.Current(ctx); err != nil {
+		return spendingOutput{}, err
 	}
+	now := a.clock.ServerTime()
 	to := now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 	from := to.AddDate(0, 0, -in.Days)
 	days, machines, kinds := map[string]float64{}, map[string]float64{}, map[string]float64{}

@@ -37,7 +37,7 @@ func (o waitOutput) Text() string {
 		return "The instance is gone; it costs nothing any more.\n"
 	case o.Reached:
 		return o.Instance.Text()
-	case o.State.Final():
+	case o.until == "ready" && o.State.Final():
 		return "It will not become " + o.until + " by itself.\n" + o.Instance.Text()
 	}
 	return "Not " + o.until + " yet: call wait_for_instance again.\n" + o.Instance.Text()
