@@ -7,14 +7,18 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/rig"
 	"vast-mcp/internal/tool"
+	"vast-mcp/journal"
+	"vast-mcp/vast"
 )
 
 const (
@@ -74,16 +78,19 @@ func TestBrokenMessagesAreAnsweredAndSurvived(t *testing.T) {
 	require.NotNil(t, got["7"].Result, "and the server goes on")
 }
 
-// TestTheInputEndsDuringARental: the client is gone, the order's answer is slow
-// and the outcome is written all the same.
+// TestTheInputEndsDuringARental: the client is gone, the order's answer comes
+// after all patience is over, and the outcome is written all the same.
 func TestTheInputEndsDuringARental(t *testing.T) {
 	ordered := make(chan struct{})
-	r := rig.New(t, rig.Options{Market: fast(), Mode: guard.Operator, Transport: func(next http.RoundTripper) http.RoundTripper {
+	kept := journal.New(filepath.Join(t.TempDir(), "journal.db"), vast.SystemClock{}.Now)
+	r := rig.New(t, rig.Options{Market: fast(), Mode: guard.Operator, Journal: kept, Transport: func(next http.RoundTripper) http.RoundTripper {
 		return slowOrder{next, ordered}
 	}})
 	args := fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, r.Offer("RTX 4090"))
 	require.Equal(t, tool.ApprovalNeeded, r.Call("create_instance", args).Status)
 	r.Approve()
+	user, err := r.Client.Account.Current(t.Context())
+	require.NoError(t, err)
 	input, client := io.Pipe()
 	go func() {
 		_, _ = io.WriteString(client, hello+`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"create_instance","arguments":`+args+`}}`+"\n")
@@ -95,9 +102,16 @@ func TestTheInputEndsDuringARental(t *testing.T) {
 	require.NoError(t, r.App.Close())
 	require.Len(t, r.Machines(), 1)
 	require.Equal(t, 1, r.Requests("PUT", "/asks/"))
+	require.NoError(t, kept.Tx(t.Context(), fmt.Sprintf("%s#%d", r.Client.Origin(), user.ID), func(tx *journal.Tx) error {
+		open, err := tx.Counting()
+		require.Len(t, open, 1)
+		require.Equal(t, journal.Rented, open[0].State)
+		return err
+	}))
 }
 
-// slowOrder holds the answer to the order until the input has ended.
+// slowOrder holds the answer to the order for longer than a session that ends
+// waits, or until whoever asked gives up.
 type slowOrder struct {
 	next    http.RoundTripper
 	ordered chan struct{}
@@ -105,10 +119,16 @@ type slowOrder struct {
 
 func (s slowOrder) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(req)
-	if strings.Contains(req.URL.Path, "/asks/") {
-		close(s.ordered)
+	if !strings.Contains(req.URL.Path, "/asks/") {
+		return resp, err
 	}
-	return resp, err
+	close(s.ordered)
+	select {
+	case <-time.After(3 * time.Second):
+		return resp, err
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
 }
 
 // TestACancelledCallIsNotAnswered: its client no longer knows the request, and
@@ -173,4 +193,17 @@ func TestSelections(t *testing.T) {
 	require.NotContains(t, string(catalogue), `"list_gpus"`)
 	_, err = r.App.Call(t.Context(), "create_instance", json.RawMessage(`{}`), nil)
 	require.ErrorContains(t, err, `no tool "create_instance"`, "what is not listed cannot be called")
+}
+
+// TestAYesToAnotherQuestionOpensNothing: the state that a modern client sends
+// back must name the very quote that this call has.
+func TestAYesToAnotherQuestionOpensNothing(t *testing.T) {
+	r := rig.New(t, rig.Options{Market: fast()})
+	w := dial(t, r, "2026-07-28", canAsk, yes)
+	args := fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, r.Offer("RTX 4090"))
+	for _, state := range []string{"q_forged", ""} {
+		m := w.request("tools/call", fmt.Sprintf(`{"name":"create_instance","arguments":%s,"requestState":%q,"inputResponses":{"approve":%s}}`, args, state, yes))
+		require.Contains(t, string(m.Result), `"input_required"`, "it is asked, not taken as answered")
+	}
+	require.Empty(t, r.Machines())
 }
