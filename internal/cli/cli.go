@@ -25,6 +25,7 @@ type commands struct {
 	globals
 
 	Stdio     stdioCmd     `cmd:"" default:"1" help:"Speak MCP over stdin and stdout (the default)."`
+	HTTP      httpCmd      `cmd:"" name:"http" help:"Serve MCP over streamable HTTP."`
 	Demo      demoCmd      `cmd:"" help:"Watch the whole loop against a simulated market. Needs no account."`
 	Sandbox   sandboxCmd   `cmd:"" help:"Serve the simulated Vast.ai API over HTTP for any client."`
 	Call      callCmd      `cmd:"" help:"Call one tool and print its result as one line of JSON."`

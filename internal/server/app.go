@@ -37,6 +37,11 @@ type Config struct {
 	AnswerWithin   time.Duration // every call answers in that time
 	OrderWithin    time.Duration // an order is given up after that time
 	PollEvery      time.Duration // between looks at an instance that somebody waits for
+
+	// Fixtures adds what only a test suite asks for. nil adds nothing.
+	Fixtures func(*server.MCPServer)
+	// Options are set after the server's own; only a test suite has any.
+	Options []server.ServerOption
 }
 
 // App is the assembled server.
@@ -64,7 +69,7 @@ func New(c Config) (*App, error) {
 	}
 	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now})
 	runner := tool.NewRunner(tool.Config{
-		Guard: g, Log: c.Log, Explain: tools.Explain, Caller: func(context.Context) string { return localCaller },
+		Guard: g, Log: c.Log, Explain: tools.Explain, Caller: callerOf,
 		ApproveCommand: c.ApproveCommand, Sandbox: c.Sandbox, AnswerWithin: c.AnswerWithin, Now: c.Clock.Now,
 	}, sets)
 	return &App{config: c, desk: desk, runner: runner, sets: sets}, nil
@@ -96,13 +101,17 @@ func (a *App) Sets() []tool.Set { return a.sets }
 func (a *App) MCP() *server.MCPServer {
 	hooks := &server.Hooks{}
 	hooks.AddBeforeCallTool(a.runner.Rename)
-	s := server.NewMCPServer("vast-mcp", a.config.Version,
+	options := append([]server.ServerOption{
 		server.WithTitle("Vast.ai GPU rental"),
-		server.WithToolCapabilities(true),
+		server.WithToolCapabilities(false), // the tools never change while it runs
 		server.WithInstructions(a.Instructions()),
 		server.WithHooks(hooks),
-	)
+	}, a.config.Options...)
+	s := server.NewMCPServer("vast-mcp", a.config.Version, options...)
 	a.runner.Register(s)
+	if a.config.Fixtures != nil {
+		a.config.Fixtures(s)
+	}
 	return s
 }
 

@@ -135,7 +135,7 @@ func (s slowOrder) RoundTrip(req *http.Request) (*http.Response, error) {
 // the session goes on.
 func TestACancelledCallIsNotAnswered(t *testing.T) {
 	r := rig.New(t, rig.Options{Market: fast()})
-	w := dial(t, r, "2025-11-25", canAsk, yes)
+	w := dial(t, r, way{version: "2025-11-25"}, canAsk, yes)
 	res := w.call("create_instance", fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, r.Offer("RTX 4090")))
 	var made struct {
 		InstanceID int64 `json:"instance_id"`
@@ -151,6 +151,24 @@ func TestACancelledCallIsNotAnswered(t *testing.T) {
 	rest, err := io.ReadAll(w.in)
 	require.NoError(t, err)
 	require.NotContains(t, string(rest), `"id":"w"`)
+}
+
+// TestWaitingForPeopleBlocksNobody: each open question holds a worker, of which
+// the library has five.
+func TestWaitingForPeopleBlocksNobody(t *testing.T) {
+	r := rig.New(t, rig.Options{Market: fast()})
+	w := dial(t, r, way{version: "2025-11-25"}, canAsk, yes)
+	offer := r.Offer("RTX 4090")
+	asked := map[string]bool{}
+	for i := range 10 {
+		w.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":"q%d","method":"tools/call","params":{"name":"create_instance","arguments":{"offer_id":%d,"image":"pytorch/pytorch","label":"n%d"}}}`, i, offer, i))
+		m := w.read()
+		require.Equal(t, "elicitation/create", m.Method)
+		asked[string(m.ID)] = true
+	}
+	require.Len(t, asked, 10)
+	require.Contains(t, string(w.call("list_ssh_keys", `{}`).Structured), `"keys":[]`)
+	require.Empty(t, r.Machines())
 }
 
 func TestASignalEndsTheSessionInOrder(t *testing.T) {
@@ -199,7 +217,7 @@ func TestSelections(t *testing.T) {
 // back must name the very quote that this call has.
 func TestAYesToAnotherQuestionOpensNothing(t *testing.T) {
 	r := rig.New(t, rig.Options{Market: fast()})
-	w := dial(t, r, "2026-07-28", canAsk, yes)
+	w := dial(t, r, way{version: "2026-07-28"}, canAsk, yes)
 	args := fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, r.Offer("RTX 4090"))
 	for _, state := range []string{"q_forged", ""} {
 		m := w.request("tools/call", fmt.Sprintf(`{"name":"create_instance","arguments":%s,"requestState":%q,"inputResponses":{"approve":%s}}`, args, state, yes))

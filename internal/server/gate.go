@@ -1,0 +1,188 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+const (
+	endpoint = "/mcp"
+	health   = "/healthz"
+
+	maxBody = 1 << 20
+	// writeWithin is how long an answer may take to write, its making included:
+	// a client that does not read must not hold it for ever.
+	writeWithin = 3 * time.Minute
+)
+
+// refuse answers a request that never reaches the protocol, in its own terms.
+func refuse(w http.ResponseWriter, status int, format string, args ...any) {
+	body, err := json.Marshal(map[string]any{
+		"jsonrpc": "2.0", "id": nil,
+		"error": map[string]any{"code": mcp.INVALID_REQUEST, "message": fmt.Sprintf(format, args...)},
+	})
+	if err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // whoever hung up needs no answer
+}
+
+// route sends each exact path to its handler. Nothing is redirected or cleaned
+// up: what is not spelled like this is not here.
+func route(mcpEndpoint http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.EscapedPath() {
+		case endpoint:
+			mcpEndpoint.ServeHTTP(w, r)
+		case health:
+			_, _ = io.WriteString(w, "ok\n")
+		default:
+			refuse(w, http.StatusNotFound, "MCP is served at %s", endpoint)
+		}
+	})
+}
+
+// sameSite refuses requests that a web page of somebody else makes a browser
+// send: a foreign Origin, or a Host that is not this server, which is how a name
+// that was rebound to this address gives itself away.
+func sameSite(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !hostFits(r):
+			refuse(w, http.StatusForbidden, "the Host header does not name this server")
+		case !originFits(r):
+			refuse(w, http.StatusForbidden, "the Origin header names another site")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// hostFits knows what this server is called where it can know: a loopback
+// address by loopback names, a certificate by the names in it.
+func hostFits(r *http.Request) bool {
+	host := hostName(r.Host)
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && IsLoopback(hostName(local.String())) {
+		return IsLoopback(host)
+	}
+	if r.TLS != nil && r.TLS.ServerName != "" {
+		return strings.EqualFold(r.TLS.ServerName, host)
+	}
+	return host != ""
+}
+
+// originFits reports whether the request comes from no web page, or from one of
+// this very server.
+func originFits(r *http.Request) bool {
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 {
+		return true
+	}
+	from, err := url.Parse(origins[0])
+	return err == nil && len(origins) == 1 && from.Host != "" && strings.EqualFold(from.Host, r.Host)
+}
+
+// hostName is an address without its port and brackets.
+func hostName(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	return strings.Trim(host, "[]")
+}
+
+// IsLoopback reports whether host, a name or an address without a port, can
+// only be this machine.
+func IsLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// modern reports whether the request is of the protocol without sessions.
+func modern(r *http.Request) bool {
+	return mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion))
+}
+
+// note is what has to be known of a message before the library gets it.
+type note struct {
+	Method mcp.MCPMethod `json:"method"`
+	Params struct {
+		Meta *mcp.Meta `json:"_meta"`
+	} `json:"params"`
+}
+
+// screen takes in one whole message and refuses what the library would get
+// wrong.
+type screen struct {
+	next http.Handler
+	now  func() time.Time
+}
+
+// ServeHTTP screens one request.
+func (s screen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodDelete:
+		s.next.ServeHTTP(w, r)
+		return
+	case http.MethodPost:
+	default:
+		// Nothing here comes unasked, so there is no stream to offer.
+		w.Header().Set("Allow", "POST, DELETE")
+		refuse(w, http.StatusMethodNotAllowed, "POST a message to %s", endpoint)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		refuse(w, http.StatusRequestEntityTooLarge, "the message is larger than %d bytes", maxBody)
+		return
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "the message did not arrive whole")
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var m note
+	if _, broken := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &m)); broken {
+		refuse(w, http.StatusBadRequest, "the message is not JSON")
+		return
+	}
+	s.pass(w, r, m)
+}
+
+func (s screen) pass(w http.ResponseWriter, r *http.Request, m note) {
+	sessionless := modern(r) || mcp.IsModernProtocol(m.Params.Meta.ProtocolVersion())
+	switch {
+	case sessionless && m.Method == mcp.MethodNotificationCancelled:
+		// The library knows the requests of all callers without a session by
+		// their numbers alone: one client could cancel another's call. A modern
+		// client cancels by hanging up.
+		w.WriteHeader(http.StatusAccepted)
+		return
+	case !sessionless && m.Method != mcp.MethodInitialize && r.Header.Get(server.HeaderKeySessionID) == "":
+		refuse(w, http.StatusBadRequest, "the header %s is missing: initialize first", server.HeaderKeySessionID)
+		return
+	}
+	limit := s.now().Add(writeWithin)
+	if m.Method == mcp.MethodSubscriptionsListen {
+		limit = time.Time{} // lives as long as its client
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(limit) // fails where there is no connection to protect
+	s.next.ServeHTTP(w, r)
+}
