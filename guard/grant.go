@@ -1,10 +1,12 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"vast-mcp/journal"
 )
@@ -32,10 +34,14 @@ func (g *Grant) Intent() journal.Intent { return g.intent }
 // Resumed reports whether an earlier call was given this grant first.
 func (g *Grant) Resumed() bool { return g.resumed }
 
+// Finished reports whether the act that was granted is done.
+func (g *Grant) Finished() bool { return g.intent.State == journal.Done }
+
 // Move is one arrow of the intent's state machine: a compare-and-swap that is
 // on disk when it returns. It fails with journal.ErrMoved when the intent was
-// not in one of the states from; the loser does nothing more. It ignores the
-// cancellation of ctx: what was sent must be written down.
+// not in one of the states from; the loser changes nothing, and Intent then
+// tells how far another call has carried it. It ignores the cancellation of
+// ctx: what was sent must be written down.
 func (g *Grant) Move(ctx context.Context, to journal.IntentState, change func(*journal.Intent), from ...journal.IntentState) error {
 	return g.move(ctx, to, change, nil, from...)
 }
@@ -43,48 +49,49 @@ func (g *Grant) Move(ctx context.Context, to journal.IntentState, change func(*j
 // GiveBack moves the intent to refused and returns the quote to approved: it is
 // certain that nothing was done, and the yes still stands.
 func (g *Grant) GiveBack(ctx context.Context, why string, from ...journal.IntentState) error {
-	return g.move(ctx, journal.Refused, func(in *journal.Intent) { in.Why = why }, func(tx *journal.Tx) error {
+	return g.move(ctx, journal.Refused, func(in *journal.Intent) { in.Why = why }, func(tx *journal.Tx, _ journal.Intent) error {
 		_, err := tx.SwapQuote(g.intent.Quote, func(q *journal.Quote) { q.State = journal.Approved }, journal.Redeemed)
 		return err
 	}, from...)
 }
 
-func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*journal.Intent), also func(*journal.Tx) error, from ...journal.IntentState) error {
+// Rented moves the intent to rented as that instance, together with its lease.
+// It fails as Move does.
+func (g *Grant) Rented(ctx context.Context, instance int64, from ...journal.IntentState) error {
+	rent := func(in *journal.Intent) { in.Instance, in.Why = instance, "" }
+	return g.move(ctx, journal.Rented, rent, func(tx *journal.Tx, in journal.Intent) error {
+		return tx.PutLease(in.Lease(tx.Now()))
+	}, from...)
+}
+
+func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*journal.Intent), also func(*journal.Tx, journal.Intent) error, from ...journal.IntentState) error {
 	if g.journal == nil {
 		g.intent.State = to
 		return nil
 	}
-	var moved journal.Intent
+	var seen journal.Intent
+	var lost error
 	err := g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
-		in, err := tx.SwapIntent(g.intent.Nonce, func(in *journal.Intent) {
+		seen, lost = tx.SwapIntent(g.intent.Nonce, func(in *journal.Intent) {
 			in.State = to
 			if change != nil {
 				change(in)
 			}
 		}, from...)
-		if err != nil {
-			return err
+		if lost != nil {
+			return lost
 		}
-		moved = in
 		if also != nil {
-			if err := also(tx); err != nil {
+			if err := also(tx, seen); err != nil {
 				return err
 			}
 		}
-		return tx.Append(string(to), in.Nonce, map[string]any{"kind": in.Kind, "instance": in.Instance, "why": in.Why})
+		return tx.Append(string(to), seen.Nonce, map[string]any{"kind": seen.Kind, "instance": seen.Instance, "why": seen.Why})
 	})
-	if err == nil {
-		g.intent = moved
+	if err == nil || errors.Is(lost, journal.ErrMoved) && seen.Nonce != "" {
+		g.intent = seen
 	}
 	return err
-}
-
-// Lease records the deadline of a rental.
-func (g *Grant) Lease(ctx context.Context, l journal.Lease) error {
-	if g.journal == nil {
-		return nil
-	}
-	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error { return tx.PutLease(l) })
 }
 
 // Reread reads the intent again: another process may have moved it.
@@ -117,7 +124,8 @@ func (g *Grant) Tell(ctx context.Context, status string, result json.RawMessage)
 
 // Redeem turns an approved quote into a grant. The caps are judged again, the
 // quote is marked used and the intent is written, all in one transaction: a
-// quote gives one intent, whoever redeems it and however often.
+// quote gives one intent, whoever redeems it and however often. Whoever comes
+// second is given the first one's grant, to carry on with.
 //
 // p is the plan made just now; q must cover it.
 func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, error) {
@@ -138,8 +146,16 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 			return nil, err
 		}
 	}
+	grant := &Grant{journal: g.journal, realm: q.realm, plan: p, intent: in}
 	err := g.journal.Tx(ctx, q.realm, func(tx *journal.Tx) error {
-		if err := g.redeem(tx, q, p, exposure); err != nil {
+		row, found, err := tx.Quote(q.ID)
+		switch {
+		case err != nil || !found:
+			return cmp.Or(err, ErrNotWaiting)
+		case row.State == journal.Redeemed:
+			return grant.join(tx, row)
+		}
+		if err := g.redeem(tx, c, row, p, exposure); err != nil {
 			return err
 		}
 		return tx.PutIntent(in)
@@ -147,34 +163,40 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	if err != nil {
 		return nil, err
 	}
-	return &Grant{journal: g.journal, realm: q.realm, plan: p, intent: in}, nil
+	return grant, nil
 }
 
-func (g *Guard) redeem(tx *journal.Tx, q Quote, p Plan, e Exposure) error {
-	row, found, err := tx.Quote(q.ID)
-	if err != nil {
-		return err
+// join makes the grant the one that the quote was redeemed for.
+func (g *Grant) join(tx *journal.Tx, row journal.Quote) error {
+	in, found, err := tx.IntentOf(row.ID)
+	if err != nil || !found {
+		return cmp.Or(err, ErrNotWaiting)
 	}
+	g.plan, g.intent, g.resumed = rowPlan(row), in, true
+	return nil
+}
+
+func (g *Guard) redeem(tx *journal.Tx, c Call, row journal.Quote, p Plan, e Exposure) error {
 	from := []journal.QuoteState{journal.Approved}
 	if p.Free {
 		from = append(from, journal.Open)
 	}
-	if !found || !row.Live(tx.Now()) || !rowPlan(row).covers(p) {
+	if !row.Live(tx.Now()) || !rowPlan(row).covers(p) {
 		return ErrNotWaiting
 	}
-	if _, _, stands, err := standing(tx, row.Caller, row.Tool, row.Digest); err != nil || stands {
+	if _, _, stands, err := g.standing(tx, c, row.Digest); err != nil || stands {
 		return errors.Join(err, ErrNotWaiting)
 	}
 	if err := g.judge(tx, p, e); err != nil {
 		return err
 	}
-	_, err = tx.SwapQuote(q.ID, func(row *journal.Quote) {
+	_, err := tx.SwapQuote(row.ID, func(row *journal.Quote) {
 		row.State, row.ClosedAt = journal.Redeemed, tx.Now()
 	}, from...)
 	if err != nil {
 		return err
 	}
-	return tx.Append("redeemed", q.ID, map[string]any{"nonce": p.Nonce, "rate": p.Rate})
+	return tx.Append("redeemed", row.ID, map[string]any{"nonce": p.Nonce, "rate": p.Rate})
 }
 
 // Resume returns the grant that the same call was given before, if its intent
@@ -191,7 +213,7 @@ func (g *Guard) Resume(ctx context.Context, c Call) (*Grant, error) {
 	}
 	var grant *Grant
 	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
-		plan, in, stands, err := standing(tx, c.Caller, c.Tool, sum)
+		plan, in, stands, err := g.standing(tx, c, sum)
 		if stands {
 			grant = &Grant{journal: g.journal, realm: realm, plan: plan, intent: in, resumed: true}
 		}
@@ -202,8 +224,8 @@ func (g *Guard) Resume(ctx context.Context, c Call) (*Grant, error) {
 
 // standing finds what a call was granted last, if that still holds. A quote
 // that was made since, by an identical call that came too late, does not hide it.
-func standing(tx *journal.Tx, caller, tool, sum string) (plan Plan, in journal.Intent, stands bool, err error) {
-	row, found, err := tx.LastRedeemed(caller, tool, sum)
+func (g *Guard) standing(tx *journal.Tx, c Call, sum string) (plan Plan, in journal.Intent, stands bool, err error) {
+	row, found, err := tx.LastRedeemed(c.Caller, c.Tool, sum)
 	if err != nil || !found {
 		return plan, in, false, err
 	}
@@ -213,7 +235,7 @@ func standing(tx *journal.Tx, caller, tool, sum string) (plan Plan, in journal.I
 	case err != nil || !found:
 		return plan, in, false, err
 	case in.State == journal.Done:
-		return plan, in, plan.Lasting, nil
+		return plan, in, plan.Lasting || g.meanwhile(c, in.UpdatedAt), nil
 	case in.Kind != KindCreate && in.State != journal.Rented:
 		// What was not finished may be carried on with for as long as the yes
 		// is good; an order must be found whenever it was made.
@@ -222,7 +244,43 @@ func standing(tx *journal.Tx, caller, tool, sum string) (plan Plan, in journal.I
 	return plan, in, in.State.Counts(), nil
 }
 
+// meanwhile reports whether something was done while the call was under way. A
+// journal whose time is ahead of the wall clock, which was set back, proves nothing.
+func (g *Guard) meanwhile(c Call, at time.Time) bool {
+	return !c.Began.IsZero() && at.After(c.Began) && !at.After(g.now())
+}
+
+// Begin moves an intent of kind act to sent, right before its request. Of
+// several calls with the same grant one is first; the others may find that it
+// is Finished. It fails with ErrOver when nothing is left to carry on with.
+func (g *Grant) Begin(ctx context.Context) (first bool, err error) {
+	err = g.Move(ctx, journal.Sent, nil, journal.Prepared)
+	switch {
+	case !errors.Is(err, journal.ErrMoved):
+		return err == nil, err
+	case g.intent.State.Counts(), g.Finished():
+		return false, nil
+	}
+	return false, ErrOver
+}
+
 // Finish moves an intent of kind act to done: what was granted was carried out.
+// That stays true whoever wrote it down, so that losing the swap is no failure.
 func (g *Grant) Finish(ctx context.Context) error {
-	return g.Move(ctx, journal.Done, nil, journal.Prepared, journal.Sent)
+	err := g.Move(ctx, journal.Done, nil, journal.Prepared, journal.Sent)
+	if errors.Is(err, journal.ErrMoved) {
+		return nil
+	}
+	return err
+}
+
+// Failed gives the yes to an act back that came to nothing, and returns err
+// with whatever went wrong in writing that down. The next call looks again
+// before it repeats the act.
+func (g *Grant) Failed(ctx context.Context, err error) error {
+	lost := g.GiveBack(ctx, "failed: "+err.Error(), journal.Prepared, journal.Sent)
+	if errors.Is(lost, journal.ErrMoved) {
+		lost = nil // another call carried on
+	}
+	return errors.Join(err, lost)
 }

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -107,9 +108,7 @@ func TestOneMovesAnIntent(t *testing.T) {
 	err := other.Move(t.Context(), journal.Sent, func(*journal.Intent) { t.Error("the loser changes nothing") }, journal.Prepared)
 	require.ErrorIs(t, err, journal.ErrMoved)
 	require.ErrorIs(t, other.GiveBack(t.Context(), "never sent", journal.Prepared), journal.ErrMoved)
-	require.Equal(t, journal.Prepared, other.Intent().State, "what it read last")
-	require.NoError(t, other.Reread(t.Context()))
-	require.Equal(t, owner.Intent(), other.Intent())
+	require.Equal(t, owner.Intent(), other.Intent(), "the loser learns how far the winner came")
 	require.Equal(t, []string{"quoted", "approved", "redeemed", "sent"}, r.kinds())
 }
 
@@ -119,9 +118,8 @@ func TestMovingOutlivesTheCall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, g.Move(ctx, journal.Sent, nil, journal.Prepared))
-	require.NoError(t, g.Move(ctx, journal.Rented, func(in *journal.Intent) { in.Instance = 7 }, journal.Sent))
+	require.NoError(t, g.Rented(ctx, 7, journal.Sent))
 	granted := journal.Lease{Nonce: g.Intent().Nonce, Instance: 7, Until: g.Plan().Until, OnExpiry: "stop", GrantedAt: epoch}
-	require.NoError(t, g.Lease(ctx, granted))
 	require.NoError(t, g.Tell(ctx, "done", json.RawMessage(`{"instance_id":7}`)))
 	r.tx(func(tx *journal.Tx) {
 		in, _, err := tx.Intent(g.Intent().Nonce)
@@ -173,16 +171,91 @@ func TestTheYesThatWasGivenBackStillExpires(t *testing.T) {
 }
 
 func TestFinish(t *testing.T) {
-	for _, from := range []journal.IntentState{journal.Prepared, journal.Sent, journal.Refused} {
+	for _, from := range []journal.IntentState{journal.Prepared, journal.Sent, journal.Refused, journal.Done} {
 		r := newRig(t)
 		g := r.granted(call("{}"), r.act(guard.Destroy))
 		require.NoError(t, g.Move(t.Context(), from, nil, journal.Prepared))
-		if from == journal.Refused {
-			require.ErrorIs(t, g.Finish(t.Context()), journal.ErrMoved)
-			continue
-		}
-		require.NoError(t, g.Finish(t.Context()))
-		require.Equal(t, journal.Done, g.Intent().State)
+		require.NoError(t, g.Finish(t.Context()), "what was carried out stays so, whoever wrote it down")
+		require.Equal(t, from != journal.Refused, g.Finished(), from)
 		require.Empty(t, r.open())
+	}
+}
+
+// Of two calls with one grant, one begins; the other learns how far it came.
+func TestBegin(t *testing.T) {
+	r := newRig(t)
+	owner := r.granted(call("{}"), r.act(guard.Access))
+	other := r.resumed(call("{}"))
+	first, err := owner.Begin(t.Context())
+	require.NoError(t, err)
+	require.True(t, first)
+	first, err = other.Begin(t.Context())
+	require.NoError(t, err)
+	require.False(t, first)
+	require.False(t, other.Finished())
+	require.NoError(t, owner.Finish(t.Context()))
+	first, err = other.Begin(t.Context())
+	require.NoError(t, err)
+	require.False(t, first)
+	require.True(t, other.Finished())
+}
+
+func TestWhatFailedGivesTheYesBackAndIsOverForItsTwin(t *testing.T) {
+	r := newRig(t)
+	p := r.act(guard.Access)
+	q := r.approved(call("{}"), p)
+	owner, err := r.Redeem(t.Context(), call("{}"), q, p)
+	require.NoError(t, err)
+	twin := r.resumed(call("{}"))
+	_, err = owner.Begin(t.Context())
+	require.NoError(t, err)
+	broken := errors.New("the API said no")
+	require.Equal(t, broken.Error(), owner.Failed(t.Context(), broken).Error())
+	require.Equal(t, journal.Approved, r.state(q))
+	_, err = twin.Begin(t.Context())
+	require.ErrorIs(t, err, guard.ErrOver)
+	require.Equal(t, broken.Error(), twin.Failed(t.Context(), broken).Error(), "another call carried on: nothing to write down")
+}
+
+// A rental and its lease are one line in the journal: neither is there without
+// the other.
+func TestARentalIsWrittenTogetherWithItsLease(t *testing.T) {
+	path, r := file(t), newRig(t)
+	r = r.with(onFile(r, path))
+	g := r.granted(call("{}"), r.create(1))
+	require.NoError(t, g.Move(t.Context(), journal.Sent, nil, journal.Prepared))
+	sabotage(t, path, `CREATE TRIGGER full BEFORE INSERT ON leases BEGIN SELECT RAISE(FAIL, 'the disk is full'); END`)
+	require.ErrorContains(t, g.Rented(t.Context(), 7, journal.Sent), "the disk is full")
+	require.Equal(t, journal.Sent, g.Intent().State)
+	require.Equal(t, journal.Sent, r.open()[0].State)
+}
+
+// What an identical call did while this one was under way was done for both;
+// what one did before is over.
+func TestWhatWasDoneMeanwhileCountsForBoth(t *testing.T) {
+	for name, c := range map[string]struct {
+		began   time.Duration // after the other one's beginning
+		setBack time.Duration // the wall clock, afterwards
+		found   bool
+	}{
+		"side by side":                         {time.Second, 0, true},
+		"afterwards":                           {5 * time.Second, 0, false},
+		"afterwards, by a clock that ran back": {5 * time.Second, time.Hour, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			g := r.granted(call("{}"), r.act(guard.Destroy))
+			late := call("{}")
+			late.Began = r.clock.at.Add(c.began)
+			r.clock.pass(3 * time.Second)
+			require.NoError(t, g.Finish(t.Context()))
+			r.clock.pass(5*time.Second - c.setBack)
+			if c.setBack > 0 {
+				late.Began = r.clock.at
+			}
+			require.Equal(t, c.found, r.resumed(late) != nil)
+			_, err := r.Quote(t.Context(), late, r.act(guard.Destroy))
+			require.Equal(t, c.found, errors.Is(err, guard.ErrGranted), "%v", err)
+		})
 	}
 }

@@ -57,8 +57,9 @@ func (g *Guard) Mode() Mode { return g.mode }
 type Call struct {
 	Caller string
 	Tool   string
-	Args   []byte // canonical JSON, after defaults
-	Named  string // the quote ID that the caller gave back as its approval, mode model only
+	Args   []byte    // canonical JSON, after defaults
+	Named  string    // the quote ID that the caller gave back as its approval, mode model only
+	Began  time.Time // when the call came in: what an identical one did since counts for both; zero: nothing does
 }
 
 // Quote is a priced plan as the caller sees it.
@@ -129,7 +130,7 @@ func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
 	if err != nil {
 		return err
 	}
-	if _, _, stands, err := standing(tx, c.Caller, c.Tool, sum); err != nil || stands {
+	if _, _, stands, err := g.standing(tx, c, sum); err != nil || stands {
 		return cmp.Or(err, ErrGranted)
 	}
 	if err := g.judge(tx, q.Plan, q.exposure); err != nil {

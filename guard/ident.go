@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// crockford has no letters that are mistaken for digits or for each other.
-const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
+// Crockford is the alphabet of the identifiers here, lower case: it has no
+// letters that are mistaken for digits or for each other.
+const Crockford = "0123456789abcdefghjkmnpqrstvwxyz"
 
 const (
 	quoteBytes = 16 // 128 bits: quote IDs are never guessed
@@ -22,7 +23,7 @@ const (
 func random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails: crypto/rand aborts the program instead
-	return base32.NewEncoding(crockford).WithPadding(base32.NoPadding).EncodeToString(b)
+	return base32.NewEncoding(Crockford).WithPadding(base32.NoPadding).EncodeToString(b)
 }
 
 func newQuoteID() string { return "q_" + random(quoteBytes) }

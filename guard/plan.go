@@ -68,8 +68,19 @@ func (p Plan) Most() usd.Amount {
 	return p.Upfront.Add(p.Rate.For(p.Lease))
 }
 
-// Unenforced is what to do about a lease that no program ends.
-const Unenforced = "no program ends this lease, so stop or destroy it yourself"
+// ByServer is the enforcer that lives as long as the server does.
+const ByServer = "server"
+
+// Enforcement says who ends the lease, and what that is worth.
+func (p Plan) Enforcement() string {
+	switch {
+	case len(p.EnforcedBy) == 0:
+		return "by nobody: no program ends this lease, so stop or destroy it yourself"
+	case slices.Equal(p.EnforcedBy, []string{ByServer}):
+		return "by this server, only while it runs"
+	}
+	return "by " + strings.Join(p.EnforcedBy, ", ")
+}
 
 // Shown is everything a person should know before saying yes, one fact a line.
 func (p Plan) Shown() []Fact {
@@ -79,11 +90,7 @@ func (p Plan) Shown() []Fact {
 		if p.AfterStopPerDay > 0 {
 			all = append(all, Fact{"stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay)})
 		}
-		enforced := "by " + strings.Join(p.EnforcedBy, ", ")
-		if len(p.EnforcedBy) == 0 {
-			enforced = "by nobody: " + Unenforced
-		}
-		all = append(all, Fact{"enforced", enforced})
+		all = append(all, Fact{"enforced", p.Enforcement()})
 	}
 	for _, w := range p.Warnings {
 		all = append(all, Fact{"warning", w})

@@ -30,7 +30,8 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
 		Effect: guard.Spend, Summary: "Rent 1x RTX 4090", Facts: []guard.Fact{{"offer", "41"}}, Rate: 400_000, Lease: 24 * time.Hour,
 		AfterStopPerDay: 20_000, Warnings: []string{"the machine is unverified"}, EnforcedBy: []string{"server", "reaper"},
 	}
-	unenforced, free, end, unreadable := rent, rent, rent, rent
+	unenforced, mortal, free, end, unreadable := rent, rent, rent, rent, rent
+	mortal.EnforcedBy, mortal.AfterStopPerDay, mortal.Warnings = []string{guard.ByServer}, 0, nil
 	unenforced.EnforcedBy, unenforced.AfterStopPerDay, unenforced.Warnings = nil, 0, nil
 	free.Free, end.Effect, unreadable.Rate = true, guard.Destroy, usd.Max
 	for name, c := range map[string]struct {
@@ -48,6 +49,11 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
   offer      41
   price      $0.40/h, at most $9.60 in 24 h, traffic not included
   enforced   by nobody: no program ends this lease, so stop or destroy it yourself
+`},
+		"a rental that ends only while this server runs": {mortal, `Rent 1x RTX 4090
+  offer      41
+  price      $0.40/h, at most $9.60 in 24 h, traffic not included
+  enforced   by this server, only while it runs
 `},
 		"a rental at a price that nobody knows": {unreadable, `Rent 1x RTX 4090
   offer      41

@@ -67,7 +67,13 @@ func (p Policy) Judge(plan Plan, load Load) *Refusal {
 			Message: fmt.Sprintf("%d running and the owner allows %d", load.Instances, *p.MaxInstances),
 			Next:    "stop or destroy an instance that is no longer needed",
 		}
-	case plan.Lease < 0, p.MaxLease > 0 && plan.Lease > p.MaxLease:
+	case plan.Lease < 0:
+		return &Refusal{
+			Limit:   "max-lease",
+			Message: fmt.Sprintf("a lease of %s is none", hours(plan.Lease)),
+			Next:    "ask for lease_hours above 0",
+		}
+	case p.MaxLease > 0 && plan.Lease > p.MaxLease:
 		return &Refusal{
 			Limit:   "max-lease",
 			Message: fmt.Sprintf("a lease of %s is longer than the %s that the owner allows", hours(plan.Lease), hours(p.MaxLease)),

@@ -53,6 +53,8 @@ func TestJudge(t *testing.T) {
 		"lease, just under":                {lease, rent(limit, 24*time.Hour-1), guard.Load{}, ""},
 		"lease, at":                        {lease, rent(limit, 24*time.Hour), guard.Load{}, ""},
 		"lease, just over":                 {lease, rent(limit, 24*time.Hour+1), guard.Load{}, "max-lease"},
+		"lease, less than none":            {lease, rent(limit, -1), guard.Load{}, "max-lease"},
+		"lease, less than none, no limit":  {guard.Policy{}, rent(limit, -time.Hour), guard.Load{}, "max-lease"},
 		"destroying is not judged":         {none, guard.Plan{Effect: guard.Destroy, Rate: usd.Max, Lease: time.Hour}, guard.Load{Rate: usd.Max, Instances: 9}, ""},
 		"letting someone in is not judged": {none, guard.Plan{Effect: guard.Access, Rate: usd.Max, Lease: time.Hour}, guard.Load{Rate: usd.Max, Instances: 9}, ""},
 	} {

@@ -41,7 +41,8 @@ func (t *Tx) Knows(instance int64) (bool, error) {
 	return found, err
 }
 
-// EndRentals moves what is rented as that instance to ended.
+// EndRentals moves what is rented as that instance to ended, with an event for
+// each.
 func (t *Tx) EndRentals(instance int64, why string) error {
 	all, err := many[Intent](t, `SELECT body FROM intents WHERE realm = ? AND instance = ? AND state = ?`, t.realm, instance, Rented)
 	if err != nil {
@@ -49,6 +50,9 @@ func (t *Tx) EndRentals(instance int64, why string) error {
 	}
 	for _, in := range all {
 		if _, err := t.SwapIntent(in.Nonce, func(in *Intent) { in.State, in.Why = Ended, why }, Rented); err != nil {
+			return err
+		}
+		if err := t.Append(string(Ended), in.Nonce, map[string]any{"kind": in.Kind, "instance": instance, "why": why}); err != nil {
 			return err
 		}
 	}

@@ -147,3 +147,27 @@ func TestTheLastOutcomeAndLeaseStand(t *testing.T) {
 		}
 	})
 }
+
+func TestEndingRentalsIsAnEventForEach(t *testing.T) {
+	j := memory(t, newClock())
+	in(t, j, alice, func(tx *journal.Tx) {
+		for nonce, instance := range map[string]int64{"a": 7, "b": 7, "c": 8} {
+			row := anIntent(nonce, "q "+nonce)
+			row.State, row.Instance = journal.Rented, instance
+			require.NoError(t, tx.PutIntent(row))
+		}
+		require.NoError(t, tx.EndRentals(7, "it was destroyed"))
+		left, err := tx.Counting()
+		require.NoError(t, err)
+		require.Len(t, left, 1)
+		require.Equal(t, "c", left[0].Nonce)
+		events, err := tx.Events()
+		require.NoError(t, err)
+		require.Len(t, events, 2)
+		for _, e := range events {
+			require.Equal(t, "ended", e.Kind)
+			require.Contains(t, []string{"a", "b"}, e.Subject)
+			require.Contains(t, string(e.Data), "it was destroyed")
+		}
+	})
+}

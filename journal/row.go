@@ -108,6 +108,12 @@ type Intent struct {
 	UpdatedAt time.Time
 }
 
+// Lease is the deadline that the intent was granted, for what is rented as its
+// instance.
+func (in Intent) Lease(at time.Time) Lease {
+	return Lease{Nonce: in.Nonce, Instance: in.Instance, Until: in.Until, OnExpiry: in.OnExpiry, GrantedAt: at}
+}
+
 // Outcome is what came of an intent, as the caller was told.
 type Outcome struct {
 	Nonce  string

@@ -32,12 +32,12 @@ const (
 // stopped. When ctx ends first it answers unknown, and the work goes on to a
 // written outcome: see Wait.
 func (d *Desk) Create(ctx context.Context, g *guard.Grant, r Request) (Result, error) {
-	return d.detached(ctx, func(ctx context.Context) (Result, error) { return d.create(ctx, g, r) })
+	return d.detached(ctx, g, func(ctx context.Context) (Result, error) { return d.create(ctx, g, r) })
 }
 
 // detached runs work that must reach its written outcome whatever happens to
 // the call that asked for it.
-func (d *Desk) detached(ctx context.Context, work func(context.Context) (Result, error)) (Result, error) {
+func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.Context) (Result, error)) (Result, error) {
 	type answer struct {
 		res Result
 		err error
@@ -53,7 +53,11 @@ func (d *Desk) detached(ctx context.Context, work func(context.Context) (Result,
 			}
 			answers <- a
 		}()
-		a.res, a.err = work(context.WithoutCancel(ctx))
+		working := context.WithoutCancel(ctx)
+		a.res, a.err = work(working)
+		if _, said := errors.AsType[*vast.Error](a.err); !said && errors.Is(a.err, journal.ErrMoved) {
+			a.res, a.err = d.follow(working, g)
+		}
 	})
 	select {
 	case a := <-answers:
@@ -61,6 +65,18 @@ func (d *Desk) detached(ctx context.Context, work func(context.Context) (Result,
 	case <-ctx.Done():
 		return Result{Why: "there was no answer in time; it is being settled"}, nil
 	}
+}
+
+// follow answers a call that lost a swap: another one carried on with the same
+// intent, and how far that one came is the answer.
+func (d *Desk) follow(ctx context.Context, g *guard.Grant) (Result, error) {
+	switch in := g.Intent(); {
+	case in.State == journal.Rented:
+		return d.still(ctx, g)
+	case in.State.Counts():
+		return Result{Why: settling("an identical call is at work on it", in)}, nil
+	}
+	return Result{}, guard.ErrOver
 }
 
 func (d *Desk) create(ctx context.Context, g *guard.Grant, r Request) (Result, error) {
@@ -72,15 +88,13 @@ func (d *Desk) create(ctx context.Context, g *guard.Grant, r Request) (Result, e
 	switch g.Intent().State {
 	case journal.Prepared:
 		return d.order(ctx, g, r)
-	case journal.Rented:
-		return d.still(ctx, g)
 	case journal.Looking:
 		return d.lookAgain(ctx, g)
 	case journal.Sent, journal.Answered, journal.Unknown, journal.Undoing:
 		return d.look(ctx, g)
-	case journal.Refused, journal.Closed, journal.Ended, journal.Done:
+	case journal.Rented, journal.Refused, journal.Closed, journal.Ended, journal.Done:
 	}
-	return Result{}, guard.ErrOver
+	return d.follow(ctx, g)
 }
 
 // waitForOther waits while another call is working on the same intent.
@@ -114,26 +128,23 @@ func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, er
 	defer cancel()
 	id, err := d.client.Instances.Create(sending, r.Offer, order)
 	res, failed := d.answered(ctx, g, id, r.scrub(err))
-	return d.afterSent(ctx, g, res, failed)
+	return d.afterSent(g, res, failed)
 }
 
 // afterSent makes sure that nothing is called failed that may be running: once
-// the order is out, only what the API said counts as a failure. A swap that was
-// lost means that another call settled it; a journal that cannot be written
-// leaves it unknown.
-func (d *Desk) afterSent(ctx context.Context, g *guard.Grant, res Result, err error) (Result, error) {
-	_, said := errors.AsType[*vast.Error](err)
-	switch {
-	case err == nil, said, errors.Is(err, guard.ErrOver):
+// the order is out, only what the API said counts as a failure. A journal that
+// cannot be written leaves it unknown.
+func (d *Desk) afterSent(g *guard.Grant, res Result, err error) (Result, error) {
+	if _, said := errors.AsType[*vast.Error](err); err == nil || said || errors.Is(err, guard.ErrOver) || errors.Is(err, journal.ErrMoved) {
 		return res, err
-	case errors.Is(err, journal.ErrMoved):
-		if g.Reread(ctx) == nil && g.Intent().State == journal.Rented {
-			return d.still(ctx, g)
-		}
 	}
 	d.log.Error("after an order", "nonce", g.Intent().Nonce, "err", err)
-	in := g.Intent()
-	return Result{Why: fmt.Sprintf("the order was sent and its outcome could not be recorded; its nonce is %s and it would cost %s/h: look at list_instances", in.Nonce, in.Rate)}, nil
+	return Result{Why: settling("the order was sent and its outcome could not be recorded", g.Intent())}, nil
+}
+
+// settling says of which order nobody knows the outcome.
+func settling(what string, in journal.Intent) string {
+	return fmt.Sprintf("%s; its nonce is %s and it would cost %s/h: look at list_instances", what, in.Nonce, in.Rate)
 }
 
 // scrub takes what the order held in confidence out of what the API said about
@@ -175,17 +186,18 @@ func wireOrder(r Request, p guard.Plan) vast.CreateInstance {
 // place to find a rental whose label was edited.
 const nonceEnv = "VAST_MCP_RENTAL"
 
-// answered moves the intent by what came back, and looks.
+// answered moves the intent by what came back, and looks. If that came late,
+// another process may have called it unknown meanwhile: the answer knows more.
 func (d *Desk) answered(ctx context.Context, g *guard.Grant, id vast.InstanceID, err error) (Result, error) {
 	failed, _ := errors.AsType[*vast.Error](err)
 	switch {
 	case err == nil:
-		if err := g.Move(ctx, journal.Answered, func(in *journal.Intent) { in.Instance = int64(id) }, journal.Sent); err != nil {
+		if err := g.Move(ctx, journal.Answered, func(in *journal.Intent) { in.Instance = int64(id) }, journal.Sent, journal.Unknown); err != nil {
 			return Result{}, err
 		}
 		return d.look(ctx, g)
 	case failed != nil && failed.NotSent:
-		return Result{}, errors.Join(g.GiveBack(ctx, "never sent", journal.Sent), err)
+		return Result{}, errors.Join(g.GiveBack(ctx, "never sent", journal.Sent, journal.Unknown), err)
 	case failed != nil && !failed.Uncertain:
 		return d.refused(ctx, g, err)
 	}
@@ -194,7 +206,7 @@ func (d *Desk) answered(ctx context.Context, g *guard.Grant, id vast.InstanceID,
 		if failed != nil {
 			in.Instance = int64(failed.NewContract)
 		}
-	}, journal.Sent)
+	}, journal.Sent, journal.Unknown)
 	if err != nil {
 		return Result{}, err
 	}
@@ -206,7 +218,7 @@ func (d *Desk) answered(ctx context.Context, g *guard.Grant, id vast.InstanceID,
 func (d *Desk) refused(ctx context.Context, g *guard.Grant, refusal error) (Result, error) {
 	err := g.Move(ctx, journal.Looking, func(in *journal.Intent) {
 		in.Why, in.Reusable, in.LookedAt = refusal.Error(), errors.Is(refusal, vast.Throttled), d.clock.Now()
-	}, journal.Sent)
+	}, journal.Sent, journal.Unknown)
 	if err != nil {
 		return Result{}, err
 	}

@@ -22,6 +22,8 @@ type Config struct {
 	Clock       vast.Clock // wall time
 	Log         *slog.Logger
 	Lease       time.Duration // when a rental names none
+	MaxLease    time.Duration // no deadline is later than this after its grant; zero: any may be
+	EnforcedBy  []string      // who ends leases; empty: nobody
 	OrderWithin time.Duration // how long an order may stay on the wire
 	Fingerprint string        // of the API key, names the realm when the account cannot be read
 }
@@ -36,20 +38,27 @@ type Desk struct {
 	lease       time.Duration
 	orderWithin time.Duration
 	fingerprint string
+	maxLease    time.Duration
+	enforcedBy  []string
 
 	working sync.WaitGroup // orders on the wire, which outlive their calls
+	labels  locks          // held by whoever reads a label to write it anew
 
 	mu     sync.Mutex
 	realm  string
 	user   vast.User
 	userAt time.Time
+
+	// parkedFor is the lease for whose end a stopped instance was stopped again.
+	parkedFor map[vast.InstanceID]string
 }
 
 // New returns a Desk. It sends nothing.
 func New(c Config) *Desk {
 	return &Desk{
 		client: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
-		lease: c.Lease, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint,
+		lease: c.Lease, maxLease: c.MaxLease, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint,
+		parkedFor: map[vast.InstanceID]string{},
 	}
 }
 

@@ -30,7 +30,7 @@ func (d *Desk) PlanStop(ctx context.Context, id vast.InstanceID) (guard.Plan, er
 		summary += ", which this program did not rent"
 	}
 	return guard.Plan{
-		Effect: guard.Destroy, Kind: guard.KindAct, Instance: int64(id), Nonce: NewNonce(d.apiNow()), Free: Ours(row),
+		Kind: guard.KindAct, Instance: int64(id), Nonce: NewNonce(d.apiNow()), Free: Ours(row),
 		Summary: summary,
 		Facts:   endFacts(row),
 	}, nil
@@ -39,11 +39,11 @@ func (d *Desk) PlanStop(ctx context.Context, id vast.InstanceID) (guard.Plan, er
 // Stop carries out a granted stop. It answers known when the instance was seen
 // stopped.
 func (d *Desk) Stop(ctx context.Context, g *guard.Grant, id vast.InstanceID) (Result, error) {
-	if err := g.Move(ctx, journal.Sent, nil, journal.Prepared, journal.Sent); err != nil {
-		return Result{}, err
+	if _, err := g.Begin(ctx); err != nil || g.Finished() {
+		return Result{Known: err == nil}, err
 	}
 	if err := d.client.Instances.Stop(ctx, id); err != nil && !vast.Uncertain(err) {
-		return Result{}, errors.Join(err, g.GiveBack(ctx, "refused: "+err.Error(), journal.Sent))
+		return Result{}, g.Failed(ctx, err)
 	}
 	var row vast.Instance
 	seen, err := d.poll(ctx, endPause, endWithin, func() (bool, error) {
@@ -57,7 +57,7 @@ func (d *Desk) Stop(ctx context.Context, g *guard.Grant, id vast.InstanceID) (Re
 	if !seen {
 		return Result{Instance: row, Why: "the stop was sent; the instance is not seen stopped yet"}, nil
 	}
-	return Result{Instance: row, Known: true}, g.Move(ctx, journal.Done, nil, journal.Sent)
+	return Result{Instance: row, Known: true}, g.Finish(ctx)
 }
 
 // Stopped reports whether the container has ended and is meant to stay so.
@@ -68,7 +68,7 @@ func Stopped(in vast.Instance) bool {
 
 // PlanDestroy plans the end of several instances. All of them must be there.
 func (d *Desk) PlanDestroy(ctx context.Context, ids []vast.InstanceID) (guard.Plan, error) {
-	p := guard.Plan{Effect: guard.Destroy, Kind: guard.KindAct, Lasting: true}
+	p := guard.Plan{Kind: guard.KindAct, Lasting: true}
 	var names []string
 	for _, id := range ids {
 		row, err := d.client.Instances.Get(ctx, id)
@@ -107,11 +107,8 @@ func endFacts(row vast.Instance) []guard.Fact {
 // Destroy carries out a granted destroy and returns the ids that were not seen
 // gone yet; the grant stays good for those.
 func (d *Desk) Destroy(ctx context.Context, g *guard.Grant, ids []vast.InstanceID) (left []vast.InstanceID, err error) {
-	if g.Intent().State == journal.Done {
-		return nil, nil
-	}
-	if err := g.Move(ctx, journal.Sent, nil, journal.Prepared, journal.Sent); err != nil {
-		return ids, err
+	if _, err := g.Begin(ctx); err != nil || g.Finished() {
+		return nil, err
 	}
 	if err := d.delete(ctx, ids); err != nil {
 		return ids, err
@@ -129,7 +126,7 @@ func (d *Desk) Destroy(ctx context.Context, g *guard.Grant, ids []vast.InstanceI
 		return left, nil
 	}
 	d.ended(ctx, ids)
-	return nil, g.Move(ctx, journal.Done, nil, journal.Sent)
+	return nil, g.Finish(ctx)
 }
 
 // ended frees the place that rentals hold against the caps, now that they were

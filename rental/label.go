@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/plain"
 )
 
@@ -93,9 +94,8 @@ func cleanText(text string) string {
 }
 
 const (
-	nonceAlphabet = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base32, lower case
-	nonceTime     = 7                                  // characters of mint time, 35 bits
-	nonceRandom   = 9                                  // random characters, 45 bits
+	nonceTime   = 7 // characters of mint time, 35 bits
+	nonceRandom = 9 // random characters, 45 bits
 )
 
 // NewNonce names a rental. It carries the time it was minted at, on the API's
@@ -109,8 +109,25 @@ func NewNonce(minted time.Time) string {
 func base32(v uint64, chars int) string {
 	out := make([]byte, chars)
 	for i := chars - 1; i >= 0; i-- {
-		out[i] = nonceAlphabet[v%32]
+		out[i] = guard.Crockford[v%32]
 		v /= 32
 	}
 	return string(out)
+}
+
+// mintTime is when the nonce was minted, on the API's clock; ok is false when
+// it is none of ours.
+func mintTime(nonce string) (minted time.Time, ok bool) {
+	if len(nonce) != nonceTime+nonceRandom {
+		return minted, false
+	}
+	seconds := int64(0)
+	for _, c := range nonce[:nonceTime] {
+		digit := strings.IndexRune(guard.Crockford, c)
+		if digit < 0 {
+			return minted, false
+		}
+		seconds = seconds<<5 | int64(digit)
+	}
+	return time.Unix(seconds, 0), true
 }

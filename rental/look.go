@@ -3,7 +3,6 @@ package rental
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -23,8 +22,11 @@ func (d *Desk) look(ctx context.Context, g *guard.Grant) (Result, error) {
 	in := g.Intent()
 	if in.State == journal.Answered {
 		found, err := d.waitForID(ctx, in)
-		if err != nil || found.ID != 0 {
-			return d.seen(ctx, g, found, err)
+		switch {
+		case err != nil:
+			d.log.Warn("looking at a fresh rental", "nonce", in.Nonce, "err", err)
+		case found.ID != 0:
+			return d.adopt(ctx, g, found)
 		}
 	}
 	for try := range lookTries {
@@ -54,9 +56,6 @@ func (d *Desk) presumed(ctx context.Context, g *guard.Grant) (Result, error) {
 	if err := errors.Join(d.reconcile(ctx, list), g.Reread(ctx)); err != nil {
 		return Result{}, err
 	}
-	if !g.Intent().State.Counts() {
-		return Result{}, guard.ErrOver
-	}
 	return d.unknown(ctx, g)
 }
 
@@ -74,16 +73,6 @@ func (d *Desk) waitForID(ctx context.Context, in journal.Intent) (found vast.Ins
 		return found.ID != 0, nil
 	})
 	return found, err
-}
-
-// seen takes the result of waiting for an id: an error there only means that
-// the list has to decide.
-func (d *Desk) seen(ctx context.Context, g *guard.Grant, found vast.Instance, err error) (Result, error) {
-	if err == nil {
-		return d.adopt(ctx, g, found)
-	}
-	d.log.Warn("looking at a fresh rental", "nonce", g.Intent().Nonce, "err", err)
-	return d.unknown(ctx, g)
 }
 
 func ignoreNotFound(err error) error {
@@ -111,23 +100,14 @@ func findNonce(list []vast.Instance, nonce string) (vast.Instance, bool) {
 
 // adopt records that the machine was seen, and its lease.
 func (d *Desk) adopt(ctx context.Context, g *guard.Grant, row vast.Instance) (Result, error) {
-	err := g.Move(ctx, journal.Rented, func(in *journal.Intent) { in.Instance, in.Why = int64(row.ID), "" },
-		journal.Sent, journal.Answered, journal.Looking, journal.Unknown, journal.Rented)
-	if err != nil {
-		return Result{}, err
-	}
-	in := g.Intent()
-	return Result{Instance: row, Known: true}, g.Lease(ctx, leaseOf(in, in.Instance, d.clock.Now()))
+	err := g.Rented(ctx, int64(row.ID), journal.Sent, journal.Answered, journal.Looking, journal.Unknown)
+	return Result{Instance: row, Known: err == nil}, err
 }
 
 func (d *Desk) unknown(ctx context.Context, g *guard.Grant) (Result, error) {
 	err := g.Move(ctx, journal.Unknown, nil,
 		journal.Sent, journal.Answered, journal.Looking, journal.Unknown)
-	if errors.Is(err, journal.ErrMoved) {
-		err = nil // somebody else settled it
-	}
-	in := g.Intent()
-	return Result{Why: fmt.Sprintf("the answer was lost and the machine is not listed yet; its nonce is %s and it would cost %s/h", in.Nonce, in.Rate)}, err
+	return Result{Why: settling("the answer was lost and the machine is not listed yet", g.Intent())}, err
 }
 
 // lookAgain is the second look after a refusal, for a call that comes again: it
@@ -152,17 +132,41 @@ func (d *Desk) lookAgain(ctx context.Context, g *guard.Grant) (Result, error) {
 }
 
 // still answers a call that was already carried out: the machine it rented, if
-// that is still there.
+// that is still there, or that it started, if that still runs.
 func (d *Desk) still(ctx context.Context, g *guard.Grant) (Result, error) {
-	row, err := d.client.Instances.Get(ctx, vast.InstanceID(g.Intent().Instance))
-	switch {
-	case errors.Is(err, vast.NotFound), err == nil && !stillIs(row, g.Intent()):
-		err := g.Move(ctx, journal.Ended, func(in *journal.Intent) { in.Why = "it is gone" }, journal.Rented)
-		return Result{}, errors.Join(guard.ErrOver, err)
-	case err != nil:
+	in := g.Intent()
+	var rows []vast.Instance
+	row, err := d.client.Instances.Get(ctx, vast.InstanceID(in.Instance))
+	if err == nil {
+		rows = append(rows, row)
+	} else if !errors.Is(err, vast.NotFound) {
 		return Result{}, err
 	}
+	why := missing(in, rows)
+	if why == "" && in.Kind == guard.KindStart && !Running(row) {
+		why = "it was stopped"
+	}
+	if why != "" {
+		err := g.Move(ctx, journal.Ended, func(in *journal.Intent) { in.Why = why }, journal.Rented)
+		return Result{}, errors.Join(guard.ErrOver, err)
+	}
 	return Result{Instance: row, Known: true}, nil
+}
+
+// missing says why the rental of an intent is not among rows any more; it is
+// empty when it is. A start writes a lease of its own, so that the machine goes
+// on as what that call started.
+func missing(in journal.Intent, rows []vast.Instance) string {
+	why := "it is gone"
+	for _, row := range rows {
+		switch {
+		case stillIs(row, in):
+			return ""
+		case int64(row.ID) == in.Instance:
+			why = "it was started again under a new lease"
+		}
+	}
+	return why
 }
 
 const (
@@ -195,55 +199,62 @@ func (d *Desk) reconcile(ctx context.Context, list []vast.Instance) error {
 // settle is one intent against one complete list.
 func (d *Desk) settle(tx *journal.Tx, in journal.Intent, list []vast.Instance) error {
 	now := d.clock.Now()
-	move := func(to journal.IntentState, change func(*journal.Intent)) error {
-		if _, err := tx.SwapIntent(in.Nonce, func(row *journal.Intent) { row.State = to; change(row) }, in.State); err != nil {
-			return err
-		}
-		return tx.Append(string(to), in.Nonce, map[string]any{"kind": in.Kind, "by": "list"})
-	}
-	row, listed := findNonce(list, in.Nonce)
 	switch in.State { //nolint:exhaustive // the others are settled, or are undone by who began it
 	case journal.Prepared:
 		if now.Sub(in.CreatedAt) > time.Minute {
-			return move(journal.Refused, func(row *journal.Intent) { row.Why = "never sent" })
+			return settled(tx, in, journal.Refused, "never sent")
 		}
 	case journal.Rented:
-		if !slices.ContainsFunc(list, func(row vast.Instance) bool { return stillIs(row, in) }) && now.Sub(in.UpdatedAt) > time.Minute {
-			return move(journal.Ended, func(row *journal.Intent) { row.Why = "it is gone" })
+		if why := missing(in, list); why != "" && now.Sub(in.UpdatedAt) > time.Minute {
+			return settled(tx, in, journal.Ended, why)
 		}
-	case journal.Looking:
+	case journal.Looking, journal.Sent, journal.Answered, journal.Unknown:
+		row, listed := findNonce(list, in.Nonce)
 		switch {
+		case in.Kind == guard.KindAct, in.State != journal.Looking && now.Before(in.Deadline):
 		case listed:
-			return d.settleFound(tx, in, row, move)
-		case now.Sub(in.LookedAt) >= secondLook:
-			return errors.Join(move(journal.Refused, func(*journal.Intent) {}), giveBack(tx, in))
-		}
-	case journal.Sent, journal.Answered, journal.Unknown:
-		switch {
-		case in.Kind == guard.KindAct || now.Before(in.Deadline):
-		case listed:
-			return d.settleFound(tx, in, row, move)
-		case in.Kind == guard.KindStart:
-			// A start leaves no trace but a running machine.
-			return move(journal.Refused, func(row *journal.Intent) { row.Why = "it is not seen running" })
-		case in.Looks+1 >= closeLooks && now.Sub(in.Deadline) >= closeAfter:
-			return move(journal.Closed, func(in *journal.Intent) { in.Why = "no sign of it, presumed not rented" })
+			in.Instance = int64(row.ID)
+			if err := tx.PutLease(in.Lease(tx.Now())); err != nil {
+				return err
+			}
+			return settled(tx, in, journal.Rented, "")
 		default:
-			_, err := tx.SwapIntent(in.Nonce, func(row *journal.Intent) {
-				row.State, row.Looks, row.LookedAt = journal.Unknown, row.Looks+1, now
-			}, in.State)
-			return err
+			return notListed(tx, in, now)
 		}
 	}
 	return nil
 }
 
-// settleFound adopts the machine that the list shows.
-func (d *Desk) settleFound(tx *journal.Tx, in journal.Intent, row vast.Instance, move func(journal.IntentState, func(*journal.Intent)) error) error {
-	if err := tx.PutLease(leaseOf(in, int64(row.ID), tx.Now())); err != nil {
+// notListed takes account of a complete list that lacks what was ordered. An
+// answer that was lost needs several, and a start leaves no trace there but a
+// machine that runs, which one in the queue may do later.
+func notListed(tx *journal.Tx, in journal.Intent, now time.Time) error {
+	again := now.Sub(in.LookedAt) >= secondLook
+	switch {
+	case in.State == journal.Looking && again:
+		return errors.Join(settled(tx, in, journal.Refused, in.Why), giveBack(tx, in))
+	case in.State == journal.Looking, in.Kind == guard.KindStart && in.Looks > 0 && !again:
+		return nil
+	case in.Kind == guard.KindStart && in.Looks > 0:
+		return settled(tx, in, journal.Refused, "it is not seen running")
+	case in.Kind == guard.KindCreate && in.Looks+1 >= closeLooks && now.Sub(in.Deadline) >= closeAfter:
+		return settled(tx, in, journal.Closed, "no sign of it, presumed not rented")
+	}
+	_, err := tx.SwapIntent(in.Nonce, func(row *journal.Intent) {
+		row.State, row.Looks, row.LookedAt = journal.Unknown, row.Looks+1, now
+	}, in.State)
+	return err
+}
+
+// settled moves an intent to where a list showed that it stands.
+func settled(tx *journal.Tx, in journal.Intent, to journal.IntentState, why string) error {
+	_, err := tx.SwapIntent(in.Nonce, func(row *journal.Intent) {
+		row.State, row.Instance, row.Why = to, in.Instance, why
+	}, in.State)
+	if err != nil {
 		return err
 	}
-	return move(journal.Rented, func(in *journal.Intent) { in.Instance = int64(row.ID) })
+	return tx.Append(string(to), in.Nonce, map[string]any{"kind": in.Kind, "instance": in.Instance, "why": why, "by": "list"})
 }
 
 // stillIs reports whether the row is the rental of the intent: it carries its
@@ -260,9 +271,4 @@ func giveBack(tx *journal.Tx, in journal.Intent) error {
 	}
 	_, err := tx.SwapQuote(in.Quote, func(q *journal.Quote) { q.State = journal.Approved }, journal.Redeemed)
 	return err
-}
-
-// leaseOf is the deadline that an intent was granted.
-func leaseOf(in journal.Intent, id int64, at time.Time) journal.Lease {
-	return journal.Lease{Nonce: in.Nonce, Instance: id, Until: in.Until, OnExpiry: in.OnExpiry, GrantedAt: at}
 }

@@ -12,6 +12,7 @@ import (
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/plain"
+	"vast-mcp/internal/region"
 	"vast-mcp/internal/usd"
 	"vast-mcp/vast"
 )
@@ -79,11 +80,11 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 	}
 	tail := Tail{Nonce: NewNonce(now), Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry}
 	p := guard.Plan{
-		Effect: guard.Spend, Kind: guard.KindCreate,
-		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), place(o), kind, lease.Hours()),
+		Kind:    guard.KindCreate,
+		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), region.Place(o.Geolocation, "an unknown place"), kind, lease.Hours()),
 		Rate:    rate, Lease: lease, AfterStopPerDay: disk.For(24 * time.Hour),
 		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
-		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Until: tail.Until, OnExpiry: tail.OnExpiry,
+		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Until: tail.Until, OnExpiry: tail.OnExpiry, EnforcedBy: d.enforcedBy,
 		Binding: fmt.Sprintf("machine %d, %dx %s, %s, %s", o.MachineID, o.NumGPUs, o.GPUName, o.Geolocation, kind),
 		Memo:    r.wireRunType(o),
 	}
@@ -172,11 +173,4 @@ func (d *Desk) leaseOf(asked float64) time.Duration {
 		return longestLease
 	}
 	return time.Duration(asked * float64(time.Hour))
-}
-
-func place(o vast.Offer) string {
-	if where := strings.Trim(plain.Line(o.Geolocation, 40), ", "); where != "" {
-		return where
-	}
-	return "an unknown place"
 }

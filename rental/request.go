@@ -1,9 +1,11 @@
 package rental
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"vast-mcp/internal/plain"
@@ -43,6 +45,9 @@ type BadRequest struct {
 
 func (b *BadRequest) Error() string { return b.Field + ": " + b.Problem }
 
+// maxBid is dollars per hour that no machine costs: a bid above it is a slip.
+const maxBid = 1000
+
 // The API's limits on what a rental is started with, in bytes.
 const (
 	maxText     = 180
@@ -60,6 +65,8 @@ func (r Request) check() error {
 		return &BadRequest{"image", "neither image nor template_hash was given", `name an image, for example "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"`}
 	case r.Offer <= 0:
 		return &BadRequest{"offer_id", "must be the id of an offer", "take it from search_offers"}
+	case !(r.BidPerHour >= 0 && r.BidPerHour <= maxBid): // so that NaN is none either
+		return &BadRequest{"bid_dollars_per_hour", fmt.Sprintf("%g is not a price per hour", r.BidPerHour), fmt.Sprintf("bid at most %d; search_offers with interruptible shows what wins", maxBid)}
 	case len(r.Image) > maxImage || strings.ContainsAny(r.Image, " \t\n"):
 		return &BadRequest{"image", "is not an image reference", "write it as repository:tag"}
 	case len(r.OnStart) > maxOnStart:
@@ -116,9 +123,9 @@ func (r Request) wireEnv() (map[string]string, error) {
 		if m == nil {
 			return nil, &BadRequest{"ports", fmt.Sprintf("%q is not a port", clipName(p)), `write "8080", "53/udp" or "8080:8080"`}
 		}
-		inside := m[2]
-		if inside == "" {
-			inside = m[1]
+		inside := cmp.Or(m[2], m[1])
+		if !isPort(m[1]) || !isPort(inside) {
+			return nil, &BadRequest{"ports", fmt.Sprintf("%q is not a port", p), "use numbers from 1 to 65535"}
 		}
 		proto := m[3]
 		if proto == "/tcp" {
@@ -127,6 +134,11 @@ func (r Request) wireEnv() (map[string]string, error) {
 		wire["-p "+m[1]+":"+inside+proto] = "1"
 	}
 	return wire, nil
+}
+
+func isPort(digits string) bool {
+	n, err := strconv.ParseUint(digits, 10, 16)
+	return err == nil && n > 0
 }
 
 func clipName(s string) string { return s[:min(len(s), 40)] }

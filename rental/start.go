@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"vast-mcp/guard"
@@ -29,20 +28,21 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 		return guard.Plan{}, err
 	}
 	now := d.apiNow()
-	p := guard.Plan{Effect: guard.Spend, Kind: guard.KindAct, Instance: int64(row.ID), Nonce: NewNonce(now)}
+	p := guard.Plan{Kind: guard.KindAct, Instance: int64(row.ID), Nonce: NewNonce(now)}
 	if Running(row) {
 		p.Free, p.Summary = true, fmt.Sprintf("Instance %d runs already", row.ID)
 		return p, nil
 	}
-	text, old, ok := ParseLabel(row.Label)
-	if !ok && len(text) > maxForeignLabel-len(Tail{Until: now}.String())-1 {
-		return p, &BadRequest{"instance_id", "its label is too long to carry a lease", "shorten the label with label_instance first"}
-	}
+	text, old, leased := ParseLabel(row.Label)
 	lease := d.leaseOf(r.LeaseHours)
 	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: old.IdleMinutes}
+	if !leased && !leavesRoom(text, tail) {
+		return p, noRoom()
+	}
 	p.Kind, p.Lease, p.Rate = guard.KindStart, lease, readable(row.PerHour)
 	p.AfterStopPerDay = usd.Ceil(row.DiskPerHour).For(24 * time.Hour)
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
+	p.EnforcedBy = d.enforcedBy
 	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
 	p.Facts = []guard.Fact{
@@ -56,30 +56,34 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 // then the start. It fails with vast.Queued when the GPUs are taken, after the
 // queue was left again.
 func (d *Desk) Start(ctx context.Context, g *guard.Grant) (Result, error) {
-	return d.detached(ctx, func(ctx context.Context) (Result, error) { return d.start(ctx, g) })
+	return d.detached(ctx, g, func(ctx context.Context) (Result, error) { return d.start(ctx, g) })
 }
 
 func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	id := vast.InstanceID(g.Intent().Instance)
-	switch {
-	case g.Plan().Free:
+	if g.Plan().Free {
 		row, err := d.client.Instances.Get(ctx, id)
-		return Result{Instance: row, Known: err == nil}, errors.Join(err, g.Move(ctx, journal.Done, nil, journal.Prepared))
-	case g.Intent().State == journal.Rented:
-		return d.stillRunning(ctx, g)
+		return Result{Instance: row, Known: err == nil}, errors.Join(err, g.Finish(ctx))
+	}
+	if g.Resumed() {
+		if err := d.waitForOther(ctx, g); err != nil {
+			return Result{}, err
+		}
 	}
 	// A start can be repeated: an intent left behind by another call is
 	// simply carried on with.
 	err := g.Move(ctx, journal.Sent, func(in *journal.Intent) {
-		in.Deadline = d.clock.Now().Add(d.orderWithin)
+		in.Deadline, in.Looks = d.clock.Now().Add(d.orderWithin), 0
 	}, journal.Prepared, journal.Sent, journal.Unknown)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := d.writeLabel(ctx, id, g.Intent().Label); err != nil {
-		return Result{}, errors.Join(err, g.GiveBack(ctx, "the lease could not be written, so it was not started", journal.Sent))
+	in := g.Intent()
+	if err := d.writeLease(ctx, id, Tail{Nonce: in.Nonce, Until: in.Until, OnExpiry: in.OnExpiry}); err != nil {
+		return Result{}, errors.Join(err, g.GiveBack(ctx, "the lease could not be written, so it was not started", journal.Sent, journal.Unknown))
 	}
-	return d.startLeased(ctx, g, id)
+	res, err := d.startLeased(ctx, g, id)
+	return d.afterSent(g, res, err)
 }
 
 const startTries = 3
@@ -97,7 +101,7 @@ func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.Instance
 	case errors.Is(err, vast.Queued):
 		return Result{}, errors.Join(err, d.leaveQueue(ctx, g, id))
 	case err != nil && !lost:
-		return Result{}, errors.Join(err, g.GiveBack(ctx, "refused: "+err.Error(), journal.Sent))
+		return Result{}, errors.Join(err, g.GiveBack(ctx, "refused: "+err.Error(), journal.Sent, journal.Unknown))
 	}
 	var row vast.Instance
 	seen, err := d.poll(ctx, seenPause, seenWithin, func() (bool, error) {
@@ -107,7 +111,7 @@ func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.Instance
 	})
 	if !seen || err != nil {
 		why := "the start was sent and the instance is not seen running yet"
-		return Result{Why: why}, g.Move(ctx, journal.Unknown, func(in *journal.Intent) { in.Why = why }, journal.Sent)
+		return Result{Why: why}, g.Move(ctx, journal.Unknown, func(in *journal.Intent) { in.Why = why }, journal.Sent, journal.Unknown)
 	}
 	return d.adopt(ctx, g, row)
 }
@@ -117,53 +121,7 @@ func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.Instance
 func (d *Desk) leaveQueue(ctx context.Context, g *guard.Grant, id vast.InstanceID) error {
 	if err := d.client.Instances.Stop(ctx, id); err != nil {
 		why := fmt.Sprintf("the start was queued and could not be cancelled: %v", err)
-		return errors.Join(err, g.Move(ctx, journal.Unknown, func(in *journal.Intent) { in.Why = why }, journal.Sent))
+		return errors.Join(err, g.Move(ctx, journal.Unknown, func(in *journal.Intent) { in.Why = why }, journal.Sent, journal.Unknown))
 	}
-	return g.Move(ctx, journal.Refused, func(in *journal.Intent) { in.Why = "the GPUs are taken; the queue was left" }, journal.Sent)
-}
-
-// stillRunning answers a repeated call if what it started runs still.
-func (d *Desk) stillRunning(ctx context.Context, g *guard.Grant) (Result, error) {
-	res, err := d.still(ctx, g)
-	if err == nil && !Running(res.Instance) {
-		err = g.Move(ctx, journal.Ended, func(in *journal.Intent) { in.Why = "it was stopped" }, journal.Rented)
-		return Result{}, errors.Join(guard.ErrOver, err)
-	}
-	return res, err
-}
-
-// writeLabel writes a label and reads it back: a rental counts as leased only
-// when its lease was read from where it is enforced.
-func (d *Desk) writeLabel(ctx context.Context, id vast.InstanceID, label string) error {
-	if err := d.client.Instances.SetLabel(ctx, id, label); err != nil {
-		return err
-	}
-	row, err := d.client.Instances.Get(ctx, id)
-	if err != nil {
-		return err
-	}
-	if strings.TrimSpace(row.Label) != strings.TrimSpace(label) {
-		return fmt.Errorf("the API took the label of instance %d and keeps another: %q", id, plain.Line(row.Label, 80))
-	}
-	return nil
-}
-
-// Relabel changes the text of an instance's label. The lease behind it stays.
-func (d *Desk) Relabel(ctx context.Context, id vast.InstanceID, text string) (vast.Instance, error) {
-	if err := checkText(text); err != nil {
-		return vast.Instance{}, err
-	}
-	row, err := d.client.Instances.Get(ctx, id)
-	if err != nil {
-		return row, err
-	}
-	label := cleanText(text)
-	if _, tail, ok := ParseLabel(row.Label); ok {
-		label = FormatLabel(text, tail, maxForeignLabel)
-	}
-	if err := d.writeLabel(ctx, id, label); err != nil {
-		return row, err
-	}
-	row.Label = label
-	return row, nil
+	return g.Move(ctx, journal.Refused, func(in *journal.Intent) { in.Why = "the GPUs are taken; the queue was left" }, journal.Sent, journal.Unknown)
 }

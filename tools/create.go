@@ -42,7 +42,8 @@ type rentalOutput struct {
 	InstanceID vast.InstanceID `json:"instance_id,omitempty"`
 	Instance   *view.Instance  `json:"instance,omitempty"`
 
-	done string
+	done     string
+	enforced string // by whom its lease is
 }
 
 // Text tells what was rented, or that nobody knows yet.
@@ -54,7 +55,7 @@ func (o rentalOutput) Text() string {
 	if o.Replayed {
 		again = " (by an earlier, identical call; nothing was done twice)"
 	}
-	return fmt.Sprintf("%s%s.\n%sNote: %s.\n", o.done, again, o.Instance.Text(), guard.Unenforced)
+	return fmt.Sprintf("%s%s.\n%sThe lease is ended %s.\n", o.done, again, o.Instance.Text(), o.enforced)
 }
 
 func (i *instances) planCreate(ctx context.Context, _ tool.Call, in createInput) (guard.Plan, error) {
@@ -94,5 +95,5 @@ func (i *instances) rented(g *guard.Grant, res rental.Result, err error, done st
 		return rentalOutput{Decision: tool.Decision{Status: tool.Unknown, Message: res.Why}}, nil
 	}
 	v := view.OfInstance(res.Instance, i.clock.ServerTime())
-	return rentalOutput{Decision: tool.Finished(g), InstanceID: v.InstanceID, Instance: &v, done: done}, nil
+	return rentalOutput{Decision: tool.Finished(g), InstanceID: v.InstanceID, Instance: &v, done: done, enforced: g.Plan().Enforcement()}, nil
 }

@@ -3,6 +3,7 @@ package tools
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/usd"
 	"vast-mcp/internal/view"
+	"vast-mcp/vast"
 )
 
 // gpusInput is what list_gpus takes.
@@ -54,7 +56,7 @@ func (o *offers) listGPUs(ctx context.Context, _ tool.Call, in gpusInput) (gpusO
 		return gpusOutput{}, err
 	}
 	if err != nil {
-		out.LeftOut = fmt.Sprintf("Offers dearer than %s/h in all are left out: there are too many to read. Name gpu_names to see those models.\n", usd.Ceil(top))
+		out.LeftOut = fmt.Sprintf("Offers dearer than %s/h in all are left out: %s\n", usd.Ceil(top), unread(err))
 	}
 	for m, all := range prices {
 		slices.Sort(all)
@@ -67,6 +69,19 @@ func (o *offers) listGPUs(ctx context.Context, _ tool.Call, in gpusInput) (gpusO
 		return cmp.Or(cmp.Compare(a.Median, b.Median), cmp.Compare(a.Name, b.Name), cmp.Compare(a.GPURAMGB, b.GPURAMGB))
 	})
 	return out, nil
+}
+
+// unread says why the market was read only in part, and what to do about it.
+func unread(err error) string {
+	failed, _ := errors.AsType[*vast.Error](err)
+	outOfTime := errors.Is(err, context.DeadlineExceeded) || failed != nil && failed.Code == vast.Throttled && failed.NotSent
+	if outOfTime || errors.Is(err, vast.Incomplete) {
+		return "there are too many to read. Name gpu_names to see those models."
+	}
+	if f := Explain(err); f != nil {
+		return "they could not be read, for " + f.Message + ". Call again to see them."
+	}
+	return "they could not be read. Call again to see them."
 }
 
 const smallestDisk = 8 // GB that an instance has at least

@@ -77,14 +77,22 @@ type listOutput struct {
 	Instances      []view.Instance `json:"instances"`
 	Total          int             `json:"total" jsonschema_description:"on the whole account"`
 	RunningPerHour usd.Amount      `json:"running_dollars_per_hour" jsonschema_description:"of the whole account"`
+	OpenOrders     []openOrder     `json:"open_orders,omitempty" jsonschema_description:"still being settled: a machine may run and cost money for each"`
 	NextCursor     string          `json:"next_cursor,omitempty"`
 	AppliedFilter  map[string]any  `json:"applied_filter,omitempty"`
 	LeftOut        string          `json:"left_out,omitempty"`
 }
 
-// Text is the instances as a table.
+// openOrder is a rental or a start whose outcome nobody knows yet.
+type openOrder struct {
+	Nonce   string     `json:"nonce"`
+	PerHour usd.Amount `json:"dollars_per_hour"`
+	Why     string     `json:"why"`
+}
+
+// Text is the instances as a table, and the orders that may become some.
 func (o listOutput) Text() string {
-	if o.Total == 0 {
+	if o.Total == 0 && len(o.OpenOrders) == 0 && o.LeftOut == "" {
 		return "No instances on this account: the list is complete and empty. Nothing is running.\n"
 	}
 	text := ""
@@ -92,6 +100,9 @@ func (o listOutput) Text() string {
 		text = view.InstanceTable(o.Instances)
 	}
 	text += fmt.Sprintf("%d instances on the account cost %s/h together.\n", o.Total, o.RunningPerHour)
+	for _, order := range o.OpenOrders {
+		text += fmt.Sprintf("1 order is still being settled: nonce %s, %s/h: %s. A machine may be running for it: do not rent another, look again in half a minute.\n", order.Nonce, order.PerHour, order.Why)
+	}
 	if len(o.AppliedFilter) > 0 {
 		text += "Filter: " + filterText(o.AppliedFilter) + "\n"
 	}
@@ -124,7 +135,7 @@ func (i *instances) list(ctx context.Context, _ tool.Call, in listInput) (listOu
 	matching := 0
 	for _, row := range rows {
 		v := view.OfInstance(row, i.clock.ServerTime())
-		out.RunningPerHour = out.RunningPerHour.Add(rateNow(row))
+		out.RunningPerHour = out.RunningPerHour.Add(view.RateNow(row))
 		if in.State != "" && string(v.State) != in.State || !strings.HasPrefix(v.Label, in.Label) || int64(row.ID) <= after {
 			continue
 		}
@@ -139,15 +150,14 @@ func (i *instances) list(ctx context.Context, _ tool.Call, in listInput) (listOu
 	} else {
 		out.LeftOut = fmt.Sprintf("%d more: call again with cursor %q.", matching-len(out.Instances), out.NextCursor)
 	}
-	return out, nil
-}
-
-// rateNow is what the instance costs an hour at this moment.
-func rateNow(in vast.Instance) usd.Amount {
-	if rental.Running(in) {
-		return usd.Ceil(in.PerHour)
+	open, err := i.desk.Open(ctx, rows)
+	if err != nil {
+		out.LeftOut = strings.TrimSpace(out.LeftOut + " Whether an order is still being settled is not known: the journal cannot be read.")
 	}
-	return usd.Ceil(in.DiskPerHour)
+	for _, order := range open {
+		out.OpenOrders = append(out.OpenOrders, openOrder(order))
+	}
+	return out, nil
 }
 
 func (i *instances) get(ctx context.Context, _ tool.Call, in idInput) (view.Instance, error) {

@@ -19,10 +19,11 @@ type keys struct {
 	api       SSHKeys
 	instances Instances
 	clock     APIClock
+	adding    chan struct{} // room for one: the API keeps twice what it is sent twice
 }
 
 func keyTools(d Deps) []tool.Tool {
-	k := &keys{api: d.SSHKeys, instances: d.Instances, clock: d.APIClock}
+	k := &keys{api: d.SSHKeys, instances: d.Instances, clock: d.APIClock, adding: make(chan struct{}, 1)}
 	return []tool.Tool{
 		tool.Read(tool.Spec{Name: "list_ssh_keys", Title: "List SSH keys", Doc: "Public SSH keys of the account, or of one instance."}, k.list),
 		tool.Access(tool.Spec{
@@ -144,7 +145,7 @@ func (o keyOutput) Text() string {
 
 func (k *keys) plan(summary string, pub ssh.PublicKey, comment string, there bool) guard.Plan {
 	p := guard.Plan{
-		Effect: guard.Access, Kind: guard.KindAct, Nonce: rental.NewNonce(k.clock.ServerTime()), Free: there,
+		Kind: guard.KindAct, Nonce: rental.NewNonce(k.clock.ServerTime()), Free: there,
 		Summary: summary, Binding: ssh.FingerprintSHA256(pub),
 		Facts: []guard.Fact{{Name: "key", Value: pub.Type() + " " + ssh.FingerprintSHA256(pub)}},
 	}
@@ -159,11 +160,10 @@ func (k *keys) planAdd(ctx context.Context, _ tool.Call, in addKeyInput) (guard.
 	if err != nil {
 		return guard.Plan{}, err
 	}
-	rows, err := k.api.List(ctx)
+	_, there, err := k.find(ctx, 0, pub)
 	if err != nil {
 		return guard.Plan{}, err
 	}
-	there := slices.ContainsFunc(rows, func(row vast.SSHKey) bool { return same(row, pub) })
 	return k.plan("Add an SSH key to the account: whoever holds it can log in to instances rented later", pub, comment, there), nil
 }
 
@@ -172,19 +172,65 @@ func (k *keys) add(ctx context.Context, _ tool.Call, g *guard.Grant, in addKeyIn
 	if err != nil {
 		return keyOutput{}, err
 	}
-	rows, err := k.api.List(ctx)
+	text := strings.TrimSpace(in.PublicKey)
+	row, was, err := k.put(ctx, g, 0, pub, text, func() (vast.SSHKey, error) { return k.api.Add(ctx, text) })
+	if was {
+		return keyDone(g, row, "Already on the account"), err
+	}
+	return keyDone(g, row, "Added"), err
+}
+
+// put carries out a grant that lets pub in on the account, or on the instance
+// that is not zero, and reports whether it was in already. Of all calls with
+// the same grant, in whatever process, one sends, and only what is not there.
+func (k *keys) put(ctx context.Context, g *guard.Grant, on vast.InstanceID, pub ssh.PublicKey, text string, send func() (vast.SSHKey, error)) (row vast.SSHKey, was bool, err error) {
+	select {
+	case k.adding <- struct{}{}:
+		defer func() { <-k.adding }()
+	case <-ctx.Done():
+		return row, false, ctx.Err()
+	}
+	first, err := g.Begin(ctx)
 	if err != nil {
-		return keyOutput{}, err
+		return row, false, err
 	}
-	done := "Added"
+	row, was, err = k.find(ctx, on, pub)
+	switch {
+	case err != nil, was:
+	case first:
+		row, err = send()
+	case g.Finished():
+		row, was = vast.SSHKey{PublicKey: text}, true // not listed yet
+	default:
+		err = tool.Fail(tool.NotReady, "another call is adding this very key, and it is not there yet").
+			Hint("call again in a minute with the same arguments, or look at list_ssh_keys")
+	}
+	if err != nil && first {
+		return row, was, g.Failed(ctx, err)
+	}
+	if err != nil {
+		return row, was, err
+	}
+	return row, was, g.Finish(ctx)
+}
+
+// find looks for pub among the keys of the account, or of the instance that is
+// not zero.
+func (k *keys) find(ctx context.Context, on vast.InstanceID, pub ssh.PublicKey) (row vast.SSHKey, found bool, err error) {
+	rows, err := k.rows(ctx, on)
+	if err != nil {
+		return row, false, err
+	}
 	i := slices.IndexFunc(rows, func(row vast.SSHKey) bool { return same(row, pub) })
-	var row vast.SSHKey
-	if i >= 0 {
-		done, row = "Already on the account", rows[i]
-	} else if row, err = k.api.Add(ctx, strings.TrimSpace(in.PublicKey)); err != nil {
-		return keyOutput{}, err
+	if i < 0 {
+		return row, false, nil
 	}
-	return k.finish(ctx, g, row, done)
+	return rows[i], true, nil
+}
+
+func keyDone(g *guard.Grant, row vast.SSHKey, done string) keyOutput {
+	v := viewKey(row)
+	return keyOutput{Decision: tool.Finished(g), Key: &v, done: done}
 }
 
 // attachKeyInput is what attach_ssh_key takes.
@@ -223,11 +269,10 @@ func (k *keys) planAttach(ctx context.Context, _ tool.Call, in attachKeyInput) (
 	if err != nil {
 		return guard.Plan{}, err
 	}
-	rows, err := k.rows(ctx, in.InstanceID)
+	_, there, err := k.find(ctx, in.InstanceID, pub)
 	if err != nil {
 		return guard.Plan{}, err
 	}
-	there := slices.ContainsFunc(rows, func(row vast.SSHKey) bool { return same(row, pub) })
 	return k.plan(fmt.Sprintf("Let an SSH key log in to instance %d", in.InstanceID), pub, comment, there), nil
 }
 
@@ -243,18 +288,14 @@ func (k *keys) attach(ctx context.Context, _ tool.Call, g *guard.Grant, in attac
 	if ssh.FingerprintSHA256(pub) != g.Plan().Binding {
 		return keyOutput{}, tool.Fail(tool.OtherCall, "key %d is another key than the one that was approved", in.KeyID).Hint("look at list_ssh_keys and call again with public_key")
 	}
-	if err := k.api.Attach(ctx, in.InstanceID, strings.TrimSpace(text)); err != nil {
-		return keyOutput{}, err
+	text = strings.TrimSpace(text)
+	row, was, err := k.put(ctx, g, in.InstanceID, pub, text, func() (vast.SSHKey, error) {
+		return vast.SSHKey{ID: in.KeyID, PublicKey: text}, k.api.Attach(ctx, in.InstanceID, text)
+	})
+	if was {
+		return keyDone(g, row, fmt.Sprintf("Already attached to instance %d", in.InstanceID)), err
 	}
-	return k.finish(ctx, g, vast.SSHKey{ID: in.KeyID, PublicKey: text}, fmt.Sprintf("Attached to instance %d, effective in some seconds", in.InstanceID))
-}
-
-func (k *keys) finish(ctx context.Context, g *guard.Grant, row vast.SSHKey, done string) (keyOutput, error) {
-	if err := g.Finish(ctx); err != nil {
-		return keyOutput{}, err
-	}
-	v := viewKey(row)
-	return keyOutput{Decision: tool.Finished(g), Key: &v, done: done}, nil
+	return keyDone(g, row, fmt.Sprintf("Attached to instance %d, effective in some seconds", in.InstanceID)), err
 }
 
 // detachKeyInput is what detach_ssh_key takes.

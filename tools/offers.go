@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/view"
@@ -82,8 +83,8 @@ func (o *offers) search(ctx context.Context, _ tool.Call, in searchInput) (searc
 	}
 	out := searchOutput{Offers: []view.Offer{}, AppliedFilter: applied(in, terms)}
 	if len(found) == 0 {
-		out.LeftOut, err = o.blame(ctx, in, terms)
-		return out, err
+		out.LeftOut = o.blame(ctx, in, terms)
+		return out, nil
 	}
 	ranked, slices := rank(found, in.Strategy)
 	for _, offer := range ranked[:min(in.Limit, len(ranked))] {
@@ -114,9 +115,10 @@ func leftOut(shown, total, slices int, more bool, strategy string) string {
 
 // term is one filter that the caller asked for, by the name of its argument.
 type term struct {
-	name  string
-	shown any // the value as understood
-	add   func(vast.Filter) vast.Filter
+	name      string
+	shown     any    // the value as understood
+	field, op string // what it compares; empty for the raw filter
+	add       func(vast.Filter) vast.Filter
 }
 
 // vramTolerance allows for what drivers report: a 24 GB card has 24564 MiB or
@@ -125,7 +127,7 @@ const vramTolerance = 0.93
 
 // where is the term of an argument that becomes one comparison.
 func where(name string, shown any, field, op string, value any) term {
-	return term{name, shown, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }}
+	return term{name, shown, field, op, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }}
 }
 
 // terms turns the arguments into filters, checking names that must exist.
@@ -149,12 +151,27 @@ func (o *offers) terms(ctx context.Context, in searchInput) ([]term, error) {
 	if len(in.Query) == 0 {
 		return all, nil
 	}
+	if err := in.checkQuery(all); err != nil {
+		return nil, err
+	}
+	return append(all, term{name: "query", shown: in.Query, add: in.addQuery}), nil
+}
+
+// checkQuery refuses a raw filter that would take the place of what is decided
+// here or by another argument.
+func (in searchInput) checkQuery(others []term) error {
 	for _, field := range []string{"rentable", "rented"} {
 		if _, given := in.Query[field]; given {
-			return nil, tool.Fail(tool.InvalidArguments, "query: %s is decided here: only offers that are free are shown", field).Hint("leave it out")
+			return tool.Fail(tool.InvalidArguments, "query: %s is decided here: only offers that are free are shown", field).Hint("leave it out")
 		}
 	}
-	return append(all, term{"query", in.Query, in.addQuery}), nil
+	for _, t := range others {
+		if _, given := in.Query[t.field][t.op]; given {
+			return tool.Fail(tool.InvalidArguments, "query: %s %s is what %s says already", t.field, t.op, t.name).
+				Hint("say it once: with %s, and leave %s out of query", t.name, t.field)
+		}
+	}
+	return nil
 }
 
 // comparisons are the terms of the arguments that were given.
@@ -254,24 +271,36 @@ func value(o vast.Offer) float64 {
 	return o.DLPerf / o.PerHour * math.Pow(o.Reliability, 4)
 }
 
-// blame finds the single filter that excludes most when nothing matches.
-func (o *offers) blame(ctx context.Context, in searchInput, terms []term) (string, error) {
-	worst, most := "", 0
+// blameWithin is how long the reason why nothing matches is looked for: each
+// try is a search, of which the API takes few.
+const blameWithin = 20 * time.Second
+
+// blame finds the single filter that excludes most when nothing matches. That
+// nothing does is the answer, whether or not a reason is found in time.
+func (o *offers) blame(ctx context.Context, in searchInput, terms []term) string {
+	ctx, cancel := context.WithTimeout(ctx, blameWithin)
+	defer cancel()
+	worst, most, failed := "", 0, false
 	for i, t := range terms {
-		found, err := o.market.Search(ctx, in.query(slices.Delete(slices.Clone(terms), i, i+1)))
-		if err != nil {
-			return "", err
+		if ctx.Err() != nil {
+			failed = true
+			break
 		}
+		found, err := o.market.Search(ctx, in.query(slices.Delete(slices.Clone(terms), i, i+1)))
+		failed = failed || err != nil
 		if len(found) > most {
 			worst, most = t.name, len(found)
 		}
 	}
-	if worst == "" {
-		return "No single filter is to blame: loosen several.", nil
+	switch {
+	case worst == "" && failed:
+		return "Which filter excludes most could not be found out."
+	case worst == "":
+		return "No single filter is to blame: loosen several."
 	}
 	of := fmt.Sprint(most)
 	if most >= mostRows {
 		of += " or more"
 	}
-	return fmt.Sprintf("Without %s there would be %s.", worst, of), nil
+	return fmt.Sprintf("Without %s there would be %s.", worst, of)
 }

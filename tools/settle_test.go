@@ -29,7 +29,7 @@ func oneInstance() guard.Policy {
 // machine is adopted when the same call comes again.
 func TestALostRentalIsFoundLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := rig.New(t, rig.Options{Market: fault(t, "create:after:drop:1"), Policy: oneInstance(), Transport: breakLists(3)})
+		r := rig.New(t, rig.Options{Market: fault(t, "create:after:drop:1"), Policy: oneInstance(), Transport: breakLists(4)})
 		offer := r.Offer("RTX 4090")
 		args := create(offer, "")
 		got := decode(t, r.Approved("create_instance", args))

@@ -33,6 +33,8 @@ type commands struct {
 	Approve   approveCmd   `cmd:"" help:"Approve a quote by its code."`
 	Deny      denyCmd      `cmd:"" help:"Deny a quote by its code."`
 	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
+	Doctor    doctorCmd    `cmd:"" help:"Say what is wrong, and the fix. Changes nothing."`
+	Install   installCmd   `cmd:"" help:"Write this server into an MCP client's configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -60,7 +60,7 @@ func (s *session) demoApp(market *sandbox.Market) (*server.App, error) {
 		Version: s.version, Client: client, Journal: journal.New("", clock.Now), Clock: clock, Log: s.log,
 		Key: func() ([]byte, error) { return key, nil }, Mode: guard.Client, Sandbox: true,
 		Policy:         guard.Policy{MaxPerHour: &limit, DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour},
-		ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order, PollEvery: 100 * time.Millisecond,
+		ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order, PollEvery: 100 * time.Millisecond, EnforceEvery: time.Second,
 	})
 }
 

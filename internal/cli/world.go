@@ -19,14 +19,18 @@ import (
 // script waits longer.
 type pace struct {
 	answer, order time.Duration
+	lives         bool // long enough to end leases
 }
 
-func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second} }
+func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
 func callPace() pace { return pace{answer: 110 * time.Second, order: 60 * time.Second} }
 
 const (
 	livePoll    = 10 * time.Second
 	sandboxPoll = 500 * time.Millisecond
+
+	liveLeases    = time.Minute
+	sandboxLeases = 5 * time.Second // where the market's time runs ten times as fast
 )
 
 // app assembles the server that the globals describe. It opens and sends
@@ -50,6 +54,9 @@ func (s *session) app(p pace) (*server.App, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !p.lives {
+		c.EnforceEvery = 0
 	}
 	app, err := server.New(c)
 	if err != nil {
@@ -96,6 +103,7 @@ func (s *session) liveWorld(c *server.Config, dir string) error {
 		opts = append(opts, vast.WithBaseURL(url))
 	}
 	c.Journal, c.Fingerprint, c.PollEvery = liveJournal(dir, c.Clock), fingerprint(key), livePoll
+	c.EnforceEvery = liveLeases
 	if c.Client, err = vast.NewClient(key, opts...); err != nil {
 		return usage("VAST_URL: %w", err)
 	}
@@ -112,7 +120,7 @@ func (s *session) sandboxWorld(c *server.Config, dir string) error {
 	if err != nil {
 		return err
 	}
-	c.Journal, c.PollEvery = sandboxJournal(dir, c.Clock), sandboxPoll
+	c.Journal, c.PollEvery, c.EnforceEvery = sandboxJournal(dir, c.Clock), sandboxPoll, sandboxLeases
 	c.Client, err = vast.NewClient(market.Key(), vast.WithBaseURL(market.Origin()), vast.WithTransport(market.Transport()), vast.WithLogger(s.log))
 	return err
 }

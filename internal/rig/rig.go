@@ -36,6 +36,7 @@ type Options struct {
 	NoKey     bool                                      // no API key at all
 	Journal   *journal.Journal                          // nil: in memory
 	Transport func(http.RoundTripper) http.RoundTripper // wraps the way to the market
+	Configure func(*server.Config)                      // has the last word
 }
 
 // Rig is the program on the bench.
@@ -69,7 +70,11 @@ func New(t *testing.T, o Options) *Rig {
 	if r.Journal == nil {
 		r.Journal = journal.New("", vast.SystemClock{}.Now)
 	}
-	r.App, err = server.New(r.config(o))
+	config := r.config(o)
+	if o.Configure != nil {
+		o.Configure(&config)
+	}
+	r.App, err = server.New(config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.App.Close()) })
 	return r
@@ -83,7 +88,7 @@ func (r *Rig) config(o Options) server.Config {
 		o.Policy.DefaultLease, o.Policy.MaxLease = 24*time.Hour, 168*time.Hour
 	}
 	return server.Config{
-		Version: "test", Client: r.Client, Journal: r.Journal, Clock: vast.SystemClock{}, Log: slog.New(slog.NewTextHandler(&locked{w: r.Log}, nil)),
+		Version: "test", Client: r.Client, Journal: r.Journal, Clock: vast.SystemClock{}, Log: slog.New(slog.NewTextHandler(&locked{w: r.Log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Key: func() ([]byte, error) { return []byte("a key for tests that is long enough"), nil }, Policy: o.Policy, Mode: o.Mode,
 		Selection: o.Selection, Sandbox: true, ApproveCommand: func(code string) string { return "vast-mcp approve " + code },
 		AnswerWithin: 45 * time.Second, OrderWithin: 20 * time.Second, PollEvery: 10 * time.Millisecond,

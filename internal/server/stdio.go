@@ -32,6 +32,7 @@ func (a *App) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error
 	// The library cancels every call the moment its input ends, so its input
 	// ends only when the calls are done: see pipe.
 	p := newPipe(ctx, in, out, a.config.Clock)
+	defer a.endLeases(ctx)()
 	err := std.Listen(context.WithoutCancel(ctx), p, p)
 	if errors.Is(err, io.EOF) {
 		return nil

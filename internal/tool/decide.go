@@ -7,6 +7,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"vast-mcp/guard"
+	"vast-mcp/journal"
 )
 
 // job is one guarded call, its types erased.
@@ -21,7 +22,7 @@ type job struct {
 func (r *Runner) decide(ctx context.Context, req request, j job) *mcp.CallToolResult {
 	grant, err := r.guard.Resume(ctx, j.call)
 	if err != nil && (!j.end || ctx.Err() != nil) {
-		return r.fail(j.call.Tool, err)
+		return r.failed(j.call.Tool, err)
 	}
 	if grant != nil {
 		res, err := r.carryOut(ctx, j, grant)
@@ -100,7 +101,7 @@ func (r *Runner) redeem(ctx context.Context, j job, quote guard.Quote, plan guar
 func (r *Runner) twin(ctx context.Context, j job, cause error) *mcp.CallToolResult {
 	grant, err := r.guard.Resume(ctx, j.call)
 	if err != nil || grant == nil {
-		return r.fail(j.call.Tool, cause)
+		return r.failed(j.call.Tool, cause)
 	}
 	res, _ := r.carryOut(ctx, j, grant)
 	return res
@@ -111,11 +112,22 @@ func (r *Runner) twin(ctx context.Context, j job, cause error) *mcp.CallToolResu
 func (r *Runner) carryOut(ctx context.Context, j job, grant *guard.Grant) (*mcp.CallToolResult, error) {
 	out, err := j.do(ctx, grant)
 	if err != nil {
-		return r.fail(j.call.Tool, err), err
+		return r.failed(j.call.Tool, err), err
 	}
 	res := success(out)
 	if err := grant.Tell(ctx, string(out.decision().Status), structured(out)); err != nil {
 		r.log.Warn("the outcome could not be recorded", "tool", j.call.Tool, "err", err)
 	}
 	return res, nil
+}
+
+// failed is the result of a guarded call that failed. That an identical call
+// was faster is no defect of this program.
+func (r *Runner) failed(tool string, err error) *mcp.CallToolResult {
+	overtaken := errors.Is(err, guard.ErrGranted) || errors.Is(err, journal.ErrMoved)
+	if overtaken && !errors.Is(err, guard.ErrOver) && r.explain(err) == nil {
+		err = Fail(NotReady, "an identical call came first and is not finished, or is over by now").
+			Hint("call again with the same arguments in a moment: nothing is done twice")
+	}
+	return r.fail(tool, err)
 }

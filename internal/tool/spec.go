@@ -54,8 +54,8 @@ type Func[In, Out any] func(ctx context.Context, c Call, in In) (Out, error)
 
 // Guarded is the handler of a guarded tool.
 type Guarded[In, Out any] struct {
-	// Plan says what would be done and at what price. It changes nothing and
-	// may run several times.
+	// Plan says what would be done and at what price; its Effect is the tool's.
+	// It changes nothing and may run several times.
 	Plan func(ctx context.Context, c Call, in In) (guard.Plan, error)
 	// Do does it, or carries on where an earlier call with the same grant
 	// stopped.
@@ -111,9 +111,13 @@ func guarded[In any, Out decided](s Spec, e Effect, f Guarded[In, Out]) Tool {
 			return r.fail(s.Name, err)
 		}
 		return r.decide(ctx, req, job{
-			call: guard.Call{Caller: req.call.Caller, Tool: s.Name, Args: canonical, Named: named},
+			call: guard.Call{Caller: req.call.Caller, Tool: s.Name, Args: canonical, Named: named, Began: r.now()},
 			end:  e == EffectDestroy,
-			plan: func(ctx context.Context) (guard.Plan, error) { return f.Plan(ctx, req.call, in) },
+			plan: func(ctx context.Context) (guard.Plan, error) {
+				p, err := f.Plan(ctx, req.call, in)
+				p.Effect = guard.Effect(e) // judged by what the tool is declared to do, whatever its planner says
+				return p, err
+			},
 			do: func(ctx context.Context, g *guard.Grant) (decided, error) {
 				return f.Do(ctx, req.call, g, in)
 			},

@@ -2,47 +2,68 @@ package view
 
 import (
 	"fmt"
-	"strconv"
+	"strings"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/plain"
 	"vast-mcp/internal/usd"
+	"vast-mcp/rental"
+	"vast-mcp/vast"
 )
 
-// Limit is one of the owner's limits.
-type Limit struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+// Account is what there is to spend, what is being spent, and the limits.
+type Account struct {
+	Username    string     `json:"username"`
+	Credit      usd.Amount `json:"credit_dollars"`
+	PerHour     usd.Amount `json:"burn_dollars_per_hour" jsonschema_description:"all instances, stopped disks included"`
+	RunwayHours float64    `json:"runway_hours,omitempty" jsonschema_description:"until the credit is used up at this rate"`
+	Running     int        `json:"running_instances"`
+	Instances   int        `json:"instances"`
+	Autobill    bool       `json:"autobill" jsonschema_description:"the card is charged when the credit runs low, so the credit is no ceiling"`
+	Policy      []Limit    `json:"policy"`
+	Sandbox     bool       `json:"sandbox"`
 }
 
-// Limits lists the limits in force, those that are not set left out.
-func Limits(p guard.Policy) []Limit {
-	all := []Limit{}
-	add := func(name, value string) { all = append(all, Limit{name, value}) }
-	if p.MaxPerHour != nil {
-		add("max_dollars_per_hour", p.MaxPerHour.String()+" for one instance")
+// OfAccount is how an agent sees the account of u with all its instances.
+func OfAccount(u vast.User, all []vast.Instance, p guard.Policy, sandbox bool) Account {
+	v := Account{
+		Username: plain.Line(u.Username, 60), Credit: Credit(u.Credit), Instances: len(all),
+		Autobill: u.HasBilling && u.AutobillAmount > 0, Policy: Limits(p), Sandbox: sandbox,
 	}
-	if p.MaxTotalPerHour != nil {
-		add("max_total_dollars_per_hour", p.MaxTotalPerHour.String()+" for all that run")
+	for _, in := range all {
+		v.PerHour = v.PerHour.Add(RateNow(in))
+		if rental.Running(in) {
+			v.Running++
+		}
 	}
-	if p.MaxInstances != nil {
-		add("max_instances", strconv.Itoa(*p.MaxInstances)+" running")
+	if v.PerHour > 0 && v.Credit > 0 {
+		v.RunwayHours = float64(int(v.Credit.Float()/v.PerHour.Float()*10)) / 10
 	}
-	add("default_lease", fmt.Sprintf("%g h", p.DefaultLease.Hours()))
-	add("max_lease", fmt.Sprintf("%g h", p.MaxLease.Hours()))
-	return all
+	return v
 }
 
-// SpentOn is what was charged for one day, instance or kind.
-type SpentOn struct {
-	Name    string     `json:"name"`
-	Dollars usd.Amount `json:"dollars"`
+// Credit is money that is there, or was spent: it may be below zero, and
+// rounds down, for it must not look like more.
+func Credit(dollars float64) usd.Amount {
+	if dollars < 0 {
+		return -usd.Ceil(-dollars)
+	}
+	return usd.Amount(dollars*float64(usd.Dollar) + 1e-3)
 }
 
-// SpentTable is one line for each.
-func SpentTable(all []SpentOn) string {
-	var t table
-	for _, s := range all {
-		t = append(t, []string{"  " + s.Name, s.Dollars.String()})
+// Text is the account in a few lines.
+func (v Account) Text() string {
+	var b strings.Builder
+	if v.Sandbox {
+		b.WriteString("SANDBOX: nothing here costs real money.\n")
 	}
-	return t.String()
+	fmt.Fprintf(&b, "%s: %s credit. %d of %d instances running, %s/h in all", v.Username, v.Credit, v.Running, v.Instances, v.PerHour)
+	if v.RunwayHours > 0 {
+		fmt.Fprintf(&b, ", enough for %.1f h", v.RunwayHours)
+	}
+	b.WriteString(".\n")
+	if v.Autobill {
+		b.WriteString("Autobill is on: the card is charged when the credit runs low.\n")
+	}
+	return b.String() + LimitTable(v.Policy)
 }

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"vast-mcp/internal/complete"
 	"vast-mcp/internal/plain"
+	"vast-mcp/internal/region"
 	"vast-mcp/internal/usd"
 	"vast-mcp/rental"
 	"vast-mcp/vast"
@@ -60,17 +63,20 @@ type Status struct {
 	Message  string `json:"status_msg,omitempty" jsonschema_description:"untrusted text from the host"`
 }
 
-// maxMessage caps what a host says about itself.
-const maxMessage = 300
+// Caps of text from outside, in bytes.
+const (
+	maxLabel   = 200
+	maxMessage = 300 // what a host says about itself
+)
 
 // OfInstance is how an agent sees in; now is the API's clock.
 func OfInstance(in vast.Instance, now time.Time) Instance {
 	text, tail, leased := rental.ParseLabel(in.Label)
 	r := read(in, now)
 	v := Instance{
-		InstanceID: in.ID, State: r.state, Why: r.why, Next: r.next, Label: plain.Line(text, 200),
+		InstanceID: in.ID, State: r.state, Why: r.why, Next: r.next, Label: plain.Line(text, maxLabel),
 		GPUName: plain.Line(in.GPUName, 60), NumGPUs: in.NumGPUs, GPURAMGB: gib(in.GPURAMMB), Image: plain.Line(in.Image, 200),
-		DiskGB: in.DiskGB, Region: Region(in.Geolocation), MachineID: in.MachineID,
+		DiskGB: in.DiskGB, Region: region.Place(in.Geolocation, noPlace), MachineID: in.MachineID,
 		PerHour: usd.Ceil(in.PerHour), StoppedPerHour: usd.Ceil(in.DiskPerHour), Interruptible: in.IsBid,
 		Vast: Status{
 			Actual: plain.Line(in.Status, 30), Intended: plain.Line(in.Wanted, 30), Cur: plain.Line(in.ContractState, 30),
@@ -86,10 +92,16 @@ func OfInstance(in vast.Instance, now time.Time) Instance {
 	return v
 }
 
+// What a host may say of itself, so that no view grows without end.
+const (
+	maxAddress = 100 // bytes of a name, an address or a port
+	maxPorts   = 64  // as many as the API maps
+)
+
 // address reports whether s can stand in a command: a host's words would
 // otherwise be run by whoever pastes it.
 func address(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-") == "" && s[0] != '-'
+	return s != "" && len(s) <= maxAddress && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-") == "" && s[0] != '-'
 }
 
 // connect adds the ways in.
@@ -97,8 +109,9 @@ func (v *Instance) connect(in vast.Instance) {
 	if host, port := in.SSH(); address(host) && port != 0 && strings.Contains(in.LaunchMode, "ssh") {
 		v.SSH = &SSH{Command: fmt.Sprintf("ssh -p %d root@%s", port, host), Host: host, Port: port}
 	}
-	for inside, bindings := range in.Ports {
-		if len(bindings) == 0 || !address(in.PublicIP) || !address(bindings[0].HostPort) {
+	for _, inside := range slices.Sorted(maps.Keys(in.Ports)) {
+		bindings := in.Ports[inside]
+		if len(bindings) == 0 || len(v.Ports) == maxPorts || !address(in.PublicIP) || !address(bindings[0].HostPort) {
 			continue
 		}
 		if v.Ports == nil {
@@ -106,6 +119,31 @@ func (v *Instance) connect(in vast.Instance) {
 		}
 		v.Ports[plain.Line(inside, 20)] = in.PublicIP + ":" + bindings[0].HostPort
 	}
+}
+
+// ParseInstanceID reads an id that came as text: digits and nothing else.
+func ParseInstanceID(s string) (id vast.InstanceID, ok bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return vast.InstanceID(n), err == nil && n > 0 && strconv.FormatInt(n, 10) == s
+}
+
+// InstanceChoices are the ids of all, which can be found by their labels too.
+func InstanceChoices(all []vast.Instance) []complete.Choice {
+	choices := make([]complete.Choice, len(all))
+	for i, in := range all {
+		label, _, _ := rental.ParseLabel(in.Label)
+		choices[i] = complete.Choice{Value: fmt.Sprint(in.ID), Words: plain.Line(label, maxLabel)}
+	}
+	return choices
+}
+
+// RateNow is what the instance costs an hour at this moment: its disk alone
+// when it is stopped.
+func RateNow(in vast.Instance) usd.Amount {
+	if rental.Running(in) {
+		return usd.Ceil(in.PerHour)
+	}
+	return usd.Ceil(in.DiskPerHour)
 }
 
 // Text is the instance in a few lines.

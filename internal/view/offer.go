@@ -3,9 +3,9 @@ package view
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"vast-mcp/internal/plain"
+	"vast-mcp/internal/region"
 	"vast-mcp/internal/usd"
 	"vast-mcp/vast"
 )
@@ -45,19 +45,11 @@ func OfOffer(o vast.Offer) Offer {
 		OfferID: o.ID, MachineID: o.MachineID, GPUName: plain.Line(o.GPUName, 60), NumGPUs: o.NumGPUs, GPURAMGB: gib(o.GPURAMMB),
 		PerHour: usd.Ceil(o.PerHour), GPUPerHour: usd.Ceil(o.GPUPerHour), DiskPerHour: usd.Ceil(o.DiskPerHour), MinBidPerHour: usd.Ceil(o.MinBid),
 		DownloadPerGB: micro(o.DownloadPerGB), UploadPerGB: micro(o.UploadPerGB),
-		Reliability: round(o.Reliability, 4), Verification: plain.Line(o.Verification, 20), Datacenter: o.Datacenter, Region: Region(o.Geolocation),
+		Reliability: round(o.Reliability, 4), Verification: plain.Line(o.Verification, 20), Datacenter: o.Datacenter, Region: region.Place(o.Geolocation, noPlace),
 		CPUCores: round(o.CPUCoresEffective, 1), RAMGB: round(gib(o.CPURAMMB)*o.GPUFraction, 0), DiskFreeGB: round(o.DiskSpaceGB, 0),
 		DownloadMbps: round(o.DownloadMbps, 0), UploadMbps: round(o.UploadMbps, 0), CUDA: o.CUDA, DirectPorts: o.DirectPorts,
 		DLPerf: round(o.DLPerf, 1), HoursLeft: round(o.Seconds/3600, 0),
 	}
-}
-
-// Region cleans a place as the API writes it: "Sweden, SE", ", US" or nothing.
-func Region(geolocation string) string {
-	if s := strings.Trim(plain.Line(geolocation, 60), ", "); s != "" {
-		return s
-	}
-	return "unknown"
 }
 
 // OfferTable is the offers as a table, one line each.
@@ -71,6 +63,9 @@ func OfferTable(offers []Offer) string {
 	}
 	return t.String()
 }
+
+// noPlace is where a machine is that does not say.
+const noPlace = "unknown"
 
 // gib turns the driver's megabytes, which are MiB, into GiB.
 func gib(mb float64) float64 { return round(mb/1024, 1) }

@@ -7,11 +7,9 @@ package watch
 import (
 	"context"
 	"errors"
-	"strconv"
+	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"vast-mcp/vast"
 )
@@ -22,23 +20,30 @@ type Source interface {
 	All(ctx context.Context) ([]vast.Instance, error)
 }
 
-// Watcher watches instances. It is safe for concurrent use and has no
-// goroutine of its own: whoever waits, polls.
+// Watcher watches instances. It is safe for concurrent use. Whoever waits,
+// polls: when nobody does, nothing is asked and nothing runs.
 type Watcher struct {
 	source Source
 	clock  vast.Clock
 	every  time.Duration
-	flight singleflight.Group
+	list   shared[[]vast.Instance]
 
-	mu      sync.Mutex
-	waiting map[vast.InstanceID]int
-	list    []vast.Instance
-	listAt  time.Time
+	mu    sync.Mutex
+	pages map[vast.InstanceID]*page
+}
+
+// page is one instance that somebody waits for.
+type page struct {
+	shared[vast.Instance]
+
+	waiting int
 }
 
 // New returns a Watcher that asks source at most once in every, on clock.
 func New(source Source, clock vast.Clock, every time.Duration) *Watcher {
-	return &Watcher{source: source, clock: clock, every: every, waiting: map[vast.InstanceID]int{}}
+	w := &Watcher{source: source, clock: clock, every: every, pages: map[vast.InstanceID]*page{}}
+	w.list.clock, w.list.ask = clock, source.All
+	return w
 }
 
 // ErrGone says that the instance is not there.
@@ -48,11 +53,13 @@ var ErrGone = errors.New("the instance is gone")
 // was seen last. It fails with ErrGone when the instance is not there, and with
 // the context's error when it was never seen.
 func (w *Watcher) Until(ctx context.Context, id vast.InstanceID, done func(vast.Instance) bool) (last vast.Instance, err error) {
-	w.enter(id, 1)
-	defer w.enter(id, -1)
+	p := w.enter(id)
+	defer w.leave(id, p)
 	for {
-		in, err := w.look(ctx, id)
+		in, at, err := w.look(ctx, id, p)
 		switch {
+		case err == nil && done(in):
+			return in, nil
 		case err == nil:
 			last = in
 		case errors.Is(err, vast.NotFound):
@@ -60,71 +67,62 @@ func (w *Watcher) Until(ctx context.Context, id vast.InstanceID, done func(vast.
 		case ctx.Err() == nil:
 			return last, err
 		}
-		if err == nil && done(last) {
-			return last, nil
+		// All who share an answer wake together, and so share the next.
+		pause := at.Add(w.every).Sub(w.clock.Now())
+		if ctx.Err() == nil && w.clock.Sleep(ctx, pause) == nil {
+			continue
 		}
-		if w.clock.Sleep(ctx, w.every) != nil {
-			if last.ID == 0 {
-				return last, ctx.Err()
-			}
-			return last, nil
+		if last.ID == 0 {
+			return last, ctx.Err()
 		}
+		return last, nil
 	}
 }
 
-func (w *Watcher) enter(id vast.InstanceID, n int) {
+func (w *Watcher) enter(id vast.InstanceID) *page {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.waiting[id] += n; w.waiting[id] == 0 {
-		delete(w.waiting, id)
+	p, watched := w.pages[id]
+	if !watched {
+		p = &page{}
+		p.clock, p.ask = w.clock, func(ctx context.Context) (vast.Instance, error) { return w.source.Get(ctx, id) }
+		w.pages[id] = p
 	}
+	p.waiting++
+	return p
 }
 
-// look reads one instance: alone by its own request, among several from one
-// list for all.
-func (w *Watcher) look(ctx context.Context, id vast.InstanceID) (vast.Instance, error) {
+func (w *Watcher) leave(id vast.InstanceID, p *page) {
 	w.mu.Lock()
-	several := len(w.waiting) > 1
-	w.mu.Unlock()
-	if !several {
-		got, err, _ := w.flight.Do(strconv.FormatInt(int64(id), 10), func() (any, error) {
-			return w.source.Get(ctx, id)
-		})
-		in, _ := got.(vast.Instance)
-		return in, err
+	defer w.mu.Unlock()
+	if p.waiting--; p.waiting == 0 {
+		delete(w.pages, id)
 	}
-	list, err := w.all(ctx)
-	if err != nil {
-		return vast.Instance{}, err
-	}
-	for _, in := range list {
-		if in.ID == id {
-			return in, nil
-		}
-	}
-	// A list that moved while it was read may lack a row: absence is only
-	// believed of the instance's own page.
-	return w.source.Get(ctx, id)
 }
 
-// all returns the list of this interval. Freshness is looked at inside the
-// flight, so that a waiter that comes just after one has landed shares it.
-func (w *Watcher) all(ctx context.Context) ([]vast.Instance, error) {
-	got, err, _ := w.flight.Do("list", func() (any, error) {
-		w.mu.Lock()
-		list, at := w.list, w.listAt
-		w.mu.Unlock()
-		if w.clock.Now().Sub(at) < w.every/2 {
-			return list, nil
+// look reads one instance and tells when: alone from its own page, among
+// several from one list for all.
+func (w *Watcher) look(ctx context.Context, id vast.InstanceID, p *page) (vast.Instance, time.Time, error) {
+	w.mu.Lock()
+	several := len(w.pages) > 1
+	w.mu.Unlock()
+	if several {
+		list, at, err := w.list.get(ctx, w.every/2)
+		if err != nil {
+			return vast.Instance{}, at, err
 		}
-		list, err := w.source.All(ctx)
-		if err == nil {
-			w.mu.Lock()
-			w.list, w.listAt = list, w.clock.Now()
-			w.mu.Unlock()
+		if i := slices.IndexFunc(list, func(in vast.Instance) bool { return in.ID == id }); i >= 0 {
+			return list[i], at, nil
 		}
-		return list, err
-	})
-	list, _ := got.([]vast.Instance)
-	return list, err
+		// A list that moved while it was read may lack a row: absence is only
+		// believed of the instance's own page.
+	}
+	return p.get(ctx, w.every/2)
+}
+
+// List returns all instances as they were within the last half interval, from
+// the list that those who wait share. It belongs to the caller.
+func (w *Watcher) List(ctx context.Context) ([]vast.Instance, error) {
+	list, _, err := w.list.get(ctx, w.every/2)
+	return slices.Clone(list), err
 }

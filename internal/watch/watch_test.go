@@ -25,6 +25,24 @@ type source struct {
 	failures    int
 	gets, lists int
 	unlisted    vast.InstanceID
+	takes       time.Duration // to answer, unless the question is taken back
+	takenBack   int
+	panics      bool
+}
+
+// answer takes its time, and some more to notice that nobody wants it.
+func (s *source) answer(ctx context.Context) error {
+	if s.panics {
+		panic("a defect")
+	}
+	err := vast.SystemClock{}.Sleep(ctx, s.takes)
+	if err != nil {
+		<-time.After(time.Second)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.takenBack++
+	}
+	return err
 }
 
 func (s *source) row(id vast.InstanceID) vast.Instance {
@@ -35,10 +53,15 @@ func (s *source) row(id vast.InstanceID) vast.Instance {
 	return in
 }
 
-func (s *source) Get(_ context.Context, id vast.InstanceID) (vast.Instance, error) {
+func (s *source) Get(ctx context.Context, id vast.InstanceID) (vast.Instance, error) {
+	s.mu.Lock()
+	s.gets++
+	s.mu.Unlock()
+	if err := s.answer(ctx); err != nil {
+		return vast.Instance{}, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gets++
 	if s.failures > 0 {
 		s.failures--
 		return vast.Instance{}, errors.New("broken")
@@ -49,10 +72,15 @@ func (s *source) Get(_ context.Context, id vast.InstanceID) (vast.Instance, erro
 	return s.row(id), nil
 }
 
-func (s *source) All(context.Context) ([]vast.Instance, error) {
+func (s *source) All(ctx context.Context) ([]vast.Instance, error) {
+	s.mu.Lock()
+	s.lists++
+	s.mu.Unlock()
+	if err := s.answer(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lists++
 	var all []vast.Instance
 	for id := range vast.InstanceID(30) {
 		if id != s.unlisted {
@@ -112,5 +140,140 @@ func TestWaitingEnds(t *testing.T) {
 		s.gone = true
 		_, err = w.Until(t.Context(), 7, running)
 		require.ErrorIs(t, err, watch.ErrGone)
+	})
+}
+
+// TestAWaiterThatGivesUpTakesNobodyWithIt: the look that it began goes on for
+// the others, and it does not wait for it.
+func TestAWaiterThatGivesUpTakesNobodyWithIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{unlisted: -1, takes: 3 * time.Second}
+		w := watch.New(s, vast.SystemClock{}, every)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := w.Until(ctx, 7, running)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, time.Second, time.Since(began))
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			in, err := w.Until(t.Context(), 7, running)
+			require.NoError(t, err)
+			require.Equal(t, "running", in.Status)
+		})
+		wg.Wait()
+		require.Equal(t, 1, s.gets)
+	})
+}
+
+// TestALookEndsWithTheLastWhoWaits: and whoever comes next begins one of their
+// own.
+func TestALookEndsWithTheLastWhoWaits(t *testing.T) {
+	for name, look := range map[string]func(context.Context, *watch.Watcher) error{
+		"at one": func(ctx context.Context, w *watch.Watcher) error {
+			_, err := w.Until(ctx, 7, running)
+			return err
+		},
+		"at all": func(ctx context.Context, w *watch.Watcher) error {
+			_, err := w.List(ctx)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &source{unlisted: -1, takes: 20 * time.Second}
+				w := watch.New(s, vast.SystemClock{}, every)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				require.ErrorIs(t, look(ctx, w), context.DeadlineExceeded)
+				began := time.Now()
+				require.NoError(t, look(t.Context(), w))
+				require.Equal(t, 20*time.Second, time.Since(began))
+				require.Equal(t, 2, s.gets+s.lists)
+				require.Equal(t, 1, s.takenBack)
+			})
+		})
+	}
+}
+
+func TestALookHasATimeOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{unlisted: -1, takes: time.Hour}
+		_, err := watch.New(s, vast.SystemClock{}, every).Until(t.Context(), 7, running)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, t.Context().Err())
+	})
+}
+
+func TestAPanicInALookIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch.New(&source{panics: true}, vast.SystemClock{}, every)
+		_, err := w.Until(t.Context(), 7, running)
+		require.ErrorContains(t, err, "a defect")
+	})
+}
+
+// TestManyWaitersOnOneInstance: whenever they come, they cost one request per
+// interval.
+func TestManyWaitersOnOneInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{ready: time.Now().Add(5 * time.Minute), unlisted: -1}
+		w := watch.New(s, vast.SystemClock{}, every)
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() {
+				<-time.After(time.Duration(i) * 1700 * time.Millisecond)
+				in, err := w.Until(t.Context(), 7, running)
+				require.NoError(t, err)
+				require.Equal(t, "running", in.Status)
+			})
+		}
+		wg.Wait()
+		require.LessOrEqual(t, s.gets, 34, "31 intervals, and some more while the ten came")
+		require.Zero(t, s.lists)
+
+		gets := s.gets
+		_, err := w.Until(t.Context(), 7, running)
+		require.NoError(t, err)
+		require.Equal(t, gets+1, s.gets, "nothing is kept when nobody waits")
+	})
+}
+
+// TestTheListIsShared: by those who ask for it and those who wait.
+func TestTheListIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{ready: time.Now().Add(time.Minute), unlisted: -1}
+		w := watch.New(s, vast.SystemClock{}, every)
+		list, err := w.List(t.Context())
+		require.NoError(t, err)
+		require.Len(t, list, 30)
+		list[0].ID = 99
+		<-time.After(every/2 - time.Millisecond)
+		list, err = w.List(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, list[0].ID, "each caller has a list of its own")
+		require.Equal(t, 1, s.lists)
+		<-time.After(time.Millisecond)
+		_, err = w.List(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, s.lists, "half an interval is fresh, and no more")
+
+		var wg sync.WaitGroup
+		for id := range vast.InstanceID(5) {
+			wg.Go(func() {
+				_, err := w.Until(t.Context(), id, running)
+				require.NoError(t, err)
+			})
+		}
+		for range 30 {
+			<-time.After(2 * time.Second)
+			_, err := w.List(t.Context())
+			require.NoError(t, err)
+		}
+		wg.Wait()
+		require.LessOrEqual(t, s.lists, 2+13)
 	})
 }

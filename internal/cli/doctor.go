@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"vast-mcp/internal/doctor"
+	"vast-mcp/internal/server"
+	"vast-mcp/sandbox"
+	"vast-mcp/vast"
+)
+
+type doctorCmd struct {
+	JSON bool `help:"Print one JSON object." name:"json"`
+}
+
+// Run looks for what is wrong and says how to fix it.
+func (c doctorCmd) Run(ctx context.Context, s *session) error {
+	p, err := s.patient()
+	if err != nil {
+		return err
+	}
+	report := doctor.Examine(ctx, p)
+	if err := errors.Join(c.print(s, report), p.Journal.Close()); err != nil {
+		return err
+	}
+	if report.Wrong > 0 {
+		return &exit{code: exitError}
+	}
+	return nil
+}
+
+func (c doctorCmd) print(s *session, r doctor.Report) error {
+	if c.JSON {
+		return json.NewEncoder(s.stdout).Encode(r)
+	}
+	_, err := fmt.Fprint(s.stdout, r.Text())
+	return err
+}
+
+// patient gathers what the globals describe. It makes no file: where there is no
+// simulated market yet, it takes one in memory.
+func (s *session) patient() (doctor.Patient, error) {
+	if s.globals.SandboxFresh || s.globals.SandboxSpeed != 0 {
+		return doctor.Patient{}, usage("doctor changes nothing: leave --sandbox-fresh and --sandbox-speed out")
+	}
+	dir, err := s.globals.stateDir()
+	if err != nil {
+		return doctor.Patient{}, &exit{exitUsage, err}
+	}
+	clock := vast.SystemClock{}
+	p := doctor.Patient{Sandbox: s.globals.Sandbox, Policy: s.globals.policy(), StateDir: dir, Now: clock.Now}
+	if p.Sandbox {
+		p.Journal = sandboxJournal(dir, clock)
+		p.Client, p.ClientErr = s.sandboxClient(dir, clock)
+		return p, nil
+	}
+	p.Journal = liveJournal(dir, clock)
+	if os.Getenv("VAST_URL") != "" {
+		p.AddressFrom = "VAST_URL"
+	}
+	if p.Key = s.globals.foundKey(); p.Key.Err != nil {
+		return p, nil
+	}
+	c := server.Config{Clock: clock}
+	p.ClientErr = s.liveWorld(&c, dir)
+	p.Client, p.Fingerprint = c.Client, c.Fingerprint
+	return p, nil
+}
+
+// sandboxClient is one of the stored market, or of a new one in memory.
+func (s *session) sandboxClient(dir string, clock vast.Clock) (*vast.Client, error) {
+	c := server.Config{Clock: clock}
+	if _, err := os.Stat(filepath.Join(dir, "sandbox", "market.json")); err == nil {
+		err := s.sandboxWorld(&c, dir)
+		return c.Client, err
+	}
+	market, err := sandbox.Open(sandbox.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return vast.NewClient(market.Key(), vast.WithBaseURL(market.Origin()), vast.WithTransport(market.Transport()))
+}
+
+// sessionKeyFile is where the official client keeps the key of a login with two
+// factors.
+const sessionKeyFile = "vast_tfa_key"
+
+// foundKey tells where the key is that apiKey finds.
+func (g *globals) foundKey() doctor.Key {
+	key, err := g.apiKey()
+	switch {
+	case err != nil:
+		return doctor.Key{Err: err}
+	case key == "":
+		return doctor.Key{}
+	case g.APIKeyFile == "" && strings.TrimSpace(os.Getenv("VAST_API_KEY")) != "":
+		return doctor.Key{From: "VAST_API_KEY"}
+	}
+	path := g.keyFile(key)
+	return doctor.Key{From: path, Path: path, Session: filepath.Base(path) == sessionKeyFile}
+}
+
+// keyFile is the first file, in the order of apiKey, that holds the key.
+func (g *globals) keyFile(key string) string {
+	if g.APIKeyFile != "" {
+		return g.APIKeyFile
+	}
+	home, _ := os.UserHomeDir() // apiKey found the key there
+	config := filepath.Join(home, ".config")
+	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
+		config = dir
+	}
+	for _, path := range []string{filepath.Join(config, "vastai", sessionKeyFile), filepath.Join(config, "vastai", "vast_api_key")} {
+		if held, err := readKey(path); err == nil && held == key {
+			return path
+		}
+	}
+	return filepath.Join(home, ".vast_api_key")
+}

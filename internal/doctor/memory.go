@@ -1,0 +1,140 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"vast-mcp/guard"
+	"vast-mcp/journal"
+	"vast-mcp/rental"
+	"vast-mcp/vast"
+)
+
+// memory is what the journal holds of the account.
+type memory struct {
+	blocked string // why it could not be asked; empty when it could
+	fresh   bool   // there is none yet
+	open    bool   // other users may read it, and it was left alone
+	err     error  // it does not open
+	chain   error  // it was damaged or edited
+	events  int
+
+	unsettled []journal.Intent
+	strangers []vast.Instance // rentals with a lease that it does not know
+}
+
+// errLooked ends a transaction without a trace.
+var errLooked = errors.New("only looked")
+
+// remember reads the journal in a transaction that is given up at the end.
+// Opening one that is not there would make it, and opening one that others may
+// read would make it private: both are left alone.
+func (p Patient) remember(ctx context.Context, a answers) (m memory) {
+	info, err := os.Stat(p.Journal.Path())
+	switch {
+	case p.Journal.Path() == "":
+	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
+		m.fresh = true
+		m.strangers = strangers(a.list, func(string) bool { return false })
+		return m
+	case openToOthers(p.Journal.Path()):
+		m.open, m.blocked = true, "the journal was not opened"
+		return m
+	}
+	err = p.Journal.Tx(ctx, a.realm, func(tx *journal.Tx) error {
+		var events []journal.Event
+		events, m.chain = tx.Events()
+		m.events = len(events)
+		counting, err := tx.Counting()
+		if err != nil {
+			return err
+		}
+		m.unsettled = slices.DeleteFunc(counting, settled)
+		m.strangers = strangers(a.list, func(nonce string) bool {
+			_, known, lookErr := tx.Intent(nonce)
+			err = errors.Join(err, lookErr)
+			return known
+		})
+		return errors.Join(err, errLooked)
+	})
+	if !errors.Is(err, errLooked) {
+		m.err, m.blocked = err, "the journal does not open"
+	} else if a.realm == "" {
+		m.blocked = "the account is not known"
+	}
+	return m
+}
+
+// settled is what needs nothing more: a machine that was seen, and acts, whose
+// outcome shows by itself.
+func settled(in journal.Intent) bool {
+	return in.State == journal.Rented || in.Kind == guard.KindAct
+}
+
+func strangers(list []vast.Instance, known func(nonce string) bool) (all []vast.Instance) {
+	for _, row := range list {
+		if _, tail, ok := rental.ParseLabel(row.Label); ok && !known(tail.Nonce) {
+			all = append(all, row)
+		}
+	}
+	return all
+}
+
+func (p Patient) checkJournal(m memory) Check {
+	const name = "journal"
+	path := p.Journal.Path()
+	switch {
+	case m.fresh:
+		return ok(name, "not there yet, made on first use: %s", path)
+	case m.open:
+		return warning(name, chmod("600", path), "other users may read %s; it was not opened", path)
+	case m.err != nil:
+		return wrong(name, "if it is damaged, move it away and a new one is made; if the folder is not fit, "+elsewhere, "%s: %v", path, m.err)
+	case m.chain != nil:
+		return wrong(name, "keep a copy, then move it away when no order is being settled; a new one is made", "%s: %v", path, m.chain)
+	case m.blocked != "":
+		return ok(name, "it opens; whether it is whole shows once the account is known: %s", path)
+	}
+	return ok(name, "it opens, and its %d events are whole: %s", m.events, path)
+}
+
+func (m memory) checkOrders() Check {
+	const name = "orders"
+	switch {
+	case m.blocked != "":
+		return skipped(name, m.blocked)
+	case len(m.unsettled) == 0:
+		return ok(name, "none is still being settled")
+	}
+	var all []string
+	for _, in := range m.unsettled {
+		all = append(all, fmt.Sprintf("%s (%s, %s/h)", in.Tool, in.State, in.Rate))
+	}
+	return warning(name, "do not rent again: repeat the same call, or look with list_instances",
+		"%d still being settled: %s", len(all), strings.Join(all, ", "))
+}
+
+func (m memory) checkOtherJournals(a answers) Check {
+	const name = "other_journals"
+	switch {
+	case a.blocked != "":
+		return skipped(name, a.blocked)
+	case a.listErr != nil:
+		return skipped(name, "the instances could not be listed")
+	case m.blocked != "":
+		return skipped(name, m.blocked)
+	case len(m.strangers) == 0:
+		return ok(name, "every rental with a lease is in this journal")
+	}
+	var ids []string
+	for _, row := range m.strangers {
+		ids = append(ids, fmt.Sprint(row.ID))
+	}
+	return warning(name, "use one --state-dir for all, or split the limits between them",
+		"another vast-mcp works on this account without this journal: it rented %s. Orders in flight there do not count against the limits here", strings.Join(ids, ", "))
+}

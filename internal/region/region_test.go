@@ -1,0 +1,57 @@
+package region_test
+
+import (
+	"slices"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"vast-mcp/internal/region"
+)
+
+func TestResolve(t *testing.T) {
+	for name, want := range map[string][]string{
+		"SE": {"SE"}, "se": {"SE"}, " Sweden ": {"SE"}, "south_korea": {"KR"}, "UK": {"GB"}, "usa": {"US"}, "NA": {"NA"},
+		"Swedn": nil, "": nil, "XX": nil, "150": nil, "ZZ": nil,
+	} {
+		require.Equal(t, want, region.Resolve(name), name)
+	}
+	for continent, member := range map[string]string{"Europe": "SE", "EU": "DE", "asia": "KR", "North_America": "US", "Oceania": "AU", "africa": "ZA", "South America": "BR", "latin america": "MX"} {
+		codes := region.Resolve(continent)
+		require.Contains(t, codes, member, continent)
+		require.Greater(t, len(codes), 10, continent)
+		require.True(t, slices.IsSorted(codes), continent)
+	}
+	require.NotContains(t, region.Resolve("Europe"), "US")
+}
+
+func TestEveryNameResolves(t *testing.T) {
+	require.Equal(t, "Africa", region.Names()[0], "what is larger comes first")
+	for _, name := range append(region.Names(), region.Codes()...) {
+		require.NotEmpty(t, region.Resolve(name), name)
+	}
+	require.Greater(t, len(region.Codes()), 200)
+}
+
+func TestPlace(t *testing.T) {
+	for in, want := range map[string]string{
+		"Sweden, SE": "Sweden, SE", ", US": "US", "": "nowhere", " , ": "nowhere", "a\u202eb\nc": "ab c",
+	} {
+		require.Equal(t, want, region.Place(in, "nowhere"))
+	}
+}
+
+func FuzzResolve(f *testing.F) {
+	for _, s := range []string{"SE", "Europe", "north_america", "U\xff", "", "å"} {
+		f.Add(s)
+	}
+	known := region.Codes()
+	f.Fuzz(func(t *testing.T, name string) {
+		for _, code := range region.Resolve(name) {
+			require.Contains(t, known, code)
+		}
+		require.True(t, utf8.ValidString(region.Place(name, "unknown")))
+		require.NotEmpty(t, region.Place(name, "unknown"))
+	})
+}

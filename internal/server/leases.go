@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/rental"
+	"vast-mcp/vast"
+)
+
+// firstLook is how long after the start leases are looked at: a server that
+// somebody just started has other things to do first.
+const firstLook = 5 * time.Second
+
+// endLeases ends what is past its lease, beside whatever the server does, until
+// ctx ends or the returned func is called, which waits for it.
+func (a *App) endLeases(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	working.Go(func() { a.enforce(ctx) })
+	return func() {
+		cancel()
+		working.Wait()
+	}
+}
+
+// enforce looks at the leases again and again. A server that may not change
+// anything, or has no key, ends none.
+func (a *App) enforce(ctx context.Context) {
+	if len(a.config.enforcers()) == 0 {
+		return
+	}
+	var said []string
+	for wait := firstLook; a.config.Clock.Sleep(ctx, wait) == nil; {
+		rows, err := a.watch.List(ctx)
+		if errors.Is(err, vast.NoKey) {
+			return
+		}
+		wait = a.config.EnforceEvery
+		if err != nil {
+			a.config.Log.Warn("leases cannot be looked at; this is tried again", "err", err)
+			continue
+		}
+		said = a.report(a.desk.Enforce(ctx, rows), said)
+		wait = min(wait, a.untilDue(rows))
+	}
+}
+
+// enforcers names who ends the leases of what is rented here.
+func (c Config) enforcers() []string {
+	if c.EnforceEvery == 0 || c.Selection.ReadOnly {
+		return nil
+	}
+	return []string{guard.ByServer}
+}
+
+// report logs what was done about leases, once: what stays undone would be said
+// at every look.
+func (a *App) report(endings []rental.Ending, before []string) []string {
+	var now []string
+	for _, e := range endings {
+		now = append(now, e.String())
+		if !slices.Contains(before, e.String()) {
+			a.config.Log.Warn("lease: " + e.String())
+		}
+	}
+	return now
+}
+
+// untilDue is how long it is to the next deadline, on the API's clock, but at
+// least a moment.
+func (a *App) untilDue(rows []vast.Instance) time.Duration {
+	next := rental.NextDeadline(rows)
+	if next.IsZero() {
+		return a.config.EnforceEvery
+	}
+	return max(next.Sub(a.config.Client.ServerTime()), a.config.EnforceEvery/4)
+}
