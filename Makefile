@@ -3,7 +3,7 @@ TOOL := go tool -modfile=go.tool.mod
 FUZZTIME ?= 20s
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 check: lint test ## what must pass before a commit
 
@@ -35,4 +35,19 @@ docs: ## rewrite what the documentation shows of the program
 bench: ## start-up, call overhead and memory
 	go test -run '^$$' -bench . -benchmem ./bench/...
 
-.PHONY: help check test race cover lint fuzz golden docs bench
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+dist: ## static binaries, bundles, registry entry and checksums for every system, in dist/
+	rm -rf dist
+	@for p in $(PLATFORMS); do export CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/}; echo $$p; \
+	  go build -trimpath -buildvcs=auto -ldflags '-s -w' -o dist/vast-mcp_$${GOOS}_$$GOARCH$$(go env GOEXE) . || exit 1; done
+	go run ./packaging dist
+
+dist-check: ## check what dist made, with the bundle format's own tool (needs npm)
+	cd dist && sha256sum --quiet -c SHA256SUMS
+	@tmp=$$(mktemp -d) && trap "rm -rf $$tmp" EXIT && npm install --silent --prefix $$tmp @anthropic-ai/mcpb@2.1.2 && \
+	mcpb=$$tmp/node_modules/.bin/mcpb && for b in dist/*.mcpb; do \
+	  $$mcpb info $$b && $$mcpb unpack $$b $$tmp/$$b && $$mcpb validate $$tmp/$$b/manifest.json || exit 1; done && \
+	$$tmp/dist/vast-mcp_$$(go env GOOS)_$$(go env GOARCH).mcpb/server/vast-mcp version
+
+.PHONY: help check test race cover lint fuzz golden docs bench dist dist-check

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"strings"
@@ -38,7 +37,7 @@ func onMarket(t *testing.T, r *rig.Rig) bench {
 
 func newBench(t *testing.T, d prompts.Deps) bench {
 	t.Helper()
-	d.Explain, d.Sandbox, d.Now, d.Log = tools.Explain, true, time.Now, slog.New(slog.NewTextHandler(io.Discard, nil))
+	d.Explain, d.Sandbox, d.Now, d.Log = tools.Explain, true, time.Now, slog.New(slog.DiscardHandler)
 	if d.Mode == "" {
 		d.Mode = guard.Client
 	}

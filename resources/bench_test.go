@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"strings"
@@ -47,7 +46,7 @@ func newBench(t *testing.T, d resources.Deps) bench {
 		d.Now = time.Now
 	}
 	if d.Log == nil {
-		d.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		d.Log = slog.New(slog.DiscardHandler)
 	}
 	s := server.NewMCPServer("test", "1", server.WithResourceCapabilities(false, false), server.WithCompletions(),
 		server.WithResourceCompletionProvider(resources.NewCompleter(d)))

@@ -65,7 +65,7 @@ func (s *session) patient() (doctor.Patient, error) {
 		p.AddressFrom = "VAST_URL"
 	}
 	if p.Key = s.globals.foundKey(); p.Key.Err != nil {
-		return p, nil
+		return p, nil //nolint:nilerr // the report says it
 	}
 	c := server.Config{Clock: clock}
 	p.ClientErr = s.liveWorld(&c, dir)

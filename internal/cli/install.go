@@ -235,7 +235,7 @@ func program() (string, error) {
 }
 
 func sameFile(a, b string) bool {
-	one, err := os.Stat(a)
+	one, err := os.Stat(a) //nolint:gosec // it is only compared
 	if err != nil {
 		return false
 	}

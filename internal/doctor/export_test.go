@@ -1,4 +1,4 @@
 package doctor
 
 // CheckRoom judges a folder with that many free bytes.
-func CheckRoom(dir string, free uint64) Check { return checkRoom("state_dir", dir, free) }
+func CheckRoom(dir string, free uint64) Check { return checkRoom(dir, free) }

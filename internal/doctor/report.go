@@ -108,7 +108,7 @@ func (r Report) Text() string {
 func wrap(text string, width int) []string {
 	lines := []string{}
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		switch {
 		case line == "":
 			line = word

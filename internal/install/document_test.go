@@ -11,14 +11,14 @@ import (
 	"vast-mcp/internal/install"
 )
 
-func client(t testing.TB, id string) install.Client {
-	t.Helper()
+func client(tb testing.TB, id string) install.Client {
+	tb.Helper()
 	for _, c := range install.Clients() {
 		if c.ID == id {
 			return c
 		}
 	}
-	require.FailNow(t, "no client "+id)
+	require.FailNow(tb, "no client "+id)
 	return install.Client{}
 }
 
@@ -26,10 +26,10 @@ func server() install.Server {
 	return install.Server{Name: "vast", Command: "/usr/local/bin/vast-mcp", Args: []string{"--sandbox"}}
 }
 
-func add(t testing.TB, c install.Client, doc string, s install.Server) string {
-	t.Helper()
+func add(tb testing.TB, c install.Client, doc string, s install.Server) string {
+	tb.Helper()
 	after, err := c.Add([]byte(doc), s)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return string(after)
 }
 

@@ -41,7 +41,7 @@ func read(path string) (file, error) {
 	if !info.Mode().IsRegular() {
 		return file{}, fmt.Errorf("%s is not a file", path)
 	}
-	data, err := os.ReadFile(target) //nolint:gosec // the client's configuration
+	data, err := os.ReadFile(target)
 	if data == nil {
 		data = []byte{}
 	}
@@ -109,7 +109,7 @@ func write(path string, data []byte, mode fs.FileMode, ready func() error) error
 	if err != nil {
 		return errors.Join(err, os.Remove(temp.Name()))
 	}
-	if dir, err := os.Open(filepath.Dir(path)); err == nil { //nolint:gosec // the folder of the client's configuration
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
 		_ = dir.Sync() // some systems cannot
 		_ = dir.Close()
 	}

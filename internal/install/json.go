@@ -158,7 +158,7 @@ func remove(obj *hujson.Object, i int) error {
 	rest := *below
 	sameLine := bytes.TrimLeft(rest, " \t")
 	newLine := bytes.HasPrefix(sameLine, []byte("\n")) || bytes.HasPrefix(sameLine, []byte("\r\n"))
-	if !newLine && !(blank(above) && blank(rest)) { // what follows the entry on its line must not come to stand behind the line above
+	if !newLine && (!blank(above) || !blank(rest)) { // what follows the entry on its line must not come to stand behind the line above
 		rest = join(line, sameLine)
 	}
 	if last && i > 0 {

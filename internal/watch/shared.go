@@ -35,14 +35,14 @@ const onlyKey = ""
 
 // get returns an answer that is younger than fresh, and when it was given. A
 // caller whose ctx ends is let go at once; the flight ends with the last one.
-func (s *shared[T]) get(ctx context.Context, fresh time.Duration) (got T, at time.Time, err error) {
+func (s *shared[T]) get(ctx context.Context, fresh time.Duration) (got T, at time.Time, err error) { //nolint:contextcheck // the flight is nobody's own
 	s.mu.Lock()
 	if !s.at.IsZero() && s.clock.Now().Sub(s.at) < fresh {
 		defer s.mu.Unlock()
 		return s.got, s.at, nil
 	}
 	if s.asking == 0 {
-		s.during, s.end = context.WithCancel(context.WithoutCancel(ctx))
+		s.during, s.end = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // leave calls it
 	}
 	s.asking++
 	during := s.during
