@@ -83,6 +83,18 @@ func (d *Desk) Realm(ctx context.Context) (string, error) {
 	return d.realm, nil
 }
 
+// RealmOf names the account u at that origin of the API.
+func RealmOf(origin string, u vast.User) string {
+	realm := origin + "#" + strconv.FormatInt(u.ID, 10)
+	if u.TeamID != 0 {
+		realm += "/" + strconv.FormatInt(u.TeamID, 10)
+	}
+	return realm
+}
+
+// RealmOfKey names the account of a key that may not read it.
+func RealmOfKey(origin, fingerprint string) string { return origin + "#key:" + fingerprint }
+
 // userFresh is how long the account's details serve again: they name a label
 // and warn of little credit, and decide nothing.
 const userFresh = 10 * time.Second
@@ -97,15 +109,12 @@ func (d *Desk) account(ctx context.Context) (vast.User, error) {
 		return user, nil
 	}
 	user, err := d.client.Account.Current(ctx)
-	realm := d.client.Origin() + "#" + strconv.FormatInt(user.ID, 10)
-	if user.TeamID != 0 {
-		realm += "/" + strconv.FormatInt(user.TeamID, 10)
-	}
+	realm := RealmOf(d.client.Origin(), user)
 	if errors.Is(err, vast.Denied) {
 		if _, listErr := d.client.Instances.All(ctx); listErr != nil {
 			return user, err
 		}
-		realm, err = d.client.Origin()+"#key:"+d.fingerprint, nil
+		realm, err = RealmOfKey(d.client.Origin(), d.fingerprint), nil
 	}
 	if err != nil {
 		return user, err

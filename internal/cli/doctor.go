@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"vast-mcp/internal/doctor"
 	"vast-mcp/internal/server"
@@ -87,39 +86,16 @@ func (s *session) sandboxClient(dir string, clock vast.Clock) (*vast.Client, err
 	return vast.NewClient(market.Key(), vast.WithBaseURL(market.Origin()), vast.WithTransport(market.Transport()))
 }
 
-// sessionKeyFile is where the official client keeps the key of a login with two
-// factors.
-const sessionKeyFile = "vast_tfa_key"
-
 // foundKey tells where the key is that apiKey finds.
 func (g *globals) foundKey() doctor.Key {
-	key, err := g.apiKey()
+	key, from, err := g.apiKey()
 	switch {
 	case err != nil:
 		return doctor.Key{Err: err}
 	case key == "":
 		return doctor.Key{}
-	case g.APIKeyFile == "" && strings.TrimSpace(os.Getenv("VAST_API_KEY")) != "":
-		return doctor.Key{From: "VAST_API_KEY"}
+	case from == keyEnv:
+		return doctor.Key{From: keyEnv}
 	}
-	path := g.keyFile(key)
-	return doctor.Key{From: path, Path: path, Session: filepath.Base(path) == sessionKeyFile}
-}
-
-// keyFile is the first file, in the order of apiKey, that holds the key.
-func (g *globals) keyFile(key string) string {
-	if g.APIKeyFile != "" {
-		return g.APIKeyFile
-	}
-	home, _ := os.UserHomeDir() // apiKey found the key there
-	config := filepath.Join(home, ".config")
-	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
-		config = dir
-	}
-	for _, path := range []string{filepath.Join(config, "vastai", sessionKeyFile), filepath.Join(config, "vastai", "vast_api_key")} {
-		if held, err := readKey(path); err == nil && held == key {
-			return path
-		}
-	}
-	return filepath.Join(home, ".vast_api_key")
+	return doctor.Key{From: from, Path: from, Session: filepath.Base(from) == sessionKeyFile}
 }

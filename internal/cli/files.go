@@ -37,36 +37,45 @@ func (g *globals) stateDir() (string, error) {
 	return filepath.Join(home, ".local", "state", "vast-mcp"), nil
 }
 
-// apiKey finds the key: the file that was named, the environment, then the
-// files of the official client in its order. No key is not an error.
-func (g *globals) apiKey() (string, error) {
+const (
+	keyEnv = "VAST_API_KEY" //nolint:gosec // a name
+	// sessionKeyFile is where the official client keeps the key of a login with
+	// two factors.
+	sessionKeyFile = "vast_tfa_key"
+)
+
+// apiKey finds the key, and where it is: in the file that was named, in the
+// environment, or in the files of the official client, in its order. No key is
+// not an error.
+func (g *globals) apiKey() (key, from string, err error) {
 	if g.APIKeyFile != "" {
 		key, err := readKey(g.APIKeyFile)
 		if err == nil && key == "" {
 			err = fmt.Errorf("%s is empty", g.APIKeyFile)
 		}
-		return key, err
+		return key, g.APIKeyFile, err
 	}
-	if key := strings.TrimSpace(os.Getenv("VAST_API_KEY")); key != "" {
-		return checkKey(key, "VAST_API_KEY")
+	if key := strings.TrimSpace(os.Getenv(keyEnv)); key != "" {
+		key, err := checkKey(key, keyEnv)
+		return key, keyEnv, err
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", nil //nolint:nilerr // without a home there are no files to look in
+		return "", "", nil //nolint:nilerr // without a home there are no files to look in
 	}
 	config := filepath.Join(home, ".config")
 	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
 		config = dir
 	}
 	for _, path := range []string{
-		filepath.Join(config, "vastai", "vast_tfa_key"), filepath.Join(config, "vastai", "vast_api_key"), filepath.Join(home, ".vast_api_key"),
+		filepath.Join(config, "vastai", sessionKeyFile), filepath.Join(config, "vastai", "vast_api_key"), filepath.Join(home, ".vast_api_key"),
 	} {
 		key, err := readKey(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) || key != "" {
-			return key, err
+			return key, path, err
 		}
 	}
-	return "", nil
+	return "", "", nil
 }
 
 func readKey(path string) (string, error) {

@@ -176,7 +176,7 @@ func (c installCmd) key(g *globals) (string, error) {
 	if g.Sandbox || g.APIKeyFile != "" {
 		return "", usage("--with-key does not go with --sandbox, which needs no key, nor with --api-key-file, which the entry names already")
 	}
-	key, err := g.apiKey()
+	key, _, err := g.apiKey()
 	if err == nil && key == "" {
 		err = usage("there is no API key to write: set VAST_API_KEY and run this again")
 	}
@@ -188,7 +188,7 @@ func keyAdvice(g *globals, client install.Client) string {
 	if g.Sandbox || g.APIKeyFile != "" {
 		return ""
 	}
-	key, err := g.apiKey()
+	key, _, err := g.apiKey()
 	switch {
 	case err != nil:
 		return "But no API key can be read: " + err.Error()

@@ -94,7 +94,7 @@ func (s *session) liveWorld(c *server.Config, dir string) error {
 	if s.globals.SandboxSpeed != 0 || s.globals.SandboxFresh {
 		return usage("--sandbox-speed and --sandbox-fresh need --sandbox: without it the real market is meant")
 	}
-	key, err := s.globals.apiKey()
+	key, _, err := s.globals.apiKey()
 	if err != nil {
 		return &exit{exitUsage, err}
 	}

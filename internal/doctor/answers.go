@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strconv"
 	"time"
 
 	"vast-mcp/internal/plain"
+	"vast-mcp/rental"
 	"vast-mcp/vast"
 )
 
@@ -75,17 +75,12 @@ func firstCharge(ctx context.Context, c *vast.Client, now time.Time) error {
 	return err
 }
 
-// realm names the account as rental.Desk does, which would have to ask the API
-// again for it; a test holds the two together.
+// realm names the account, without asking the API for it again.
 func (p Patient) realm(a answers) string {
 	if a.userErr != nil {
-		return p.Client.Origin() + "#key:" + p.Fingerprint
+		return rental.RealmOfKey(p.Client.Origin(), p.Fingerprint)
 	}
-	realm := p.Client.Origin() + "#" + strconv.FormatInt(a.user.ID, 10)
-	if a.user.TeamID != 0 {
-		realm += "/" + strconv.FormatInt(a.user.TeamID, 10)
-	}
-	return realm
+	return rental.RealmOf(p.Client.Origin(), a.user)
 }
 
 // said is the reason that err gives, in one line.
