@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"vast-mcp/internal/cli"
 )
 
 func TestPagesAreFresh(t *testing.T) {
@@ -25,4 +31,27 @@ func TestFillWantsItsMarkers(t *testing.T) {
 	got, err := fill("a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb", "x", "new\n")
 	require.NoError(t, err)
 	require.Equal(t, "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb", got)
+}
+
+// TestTheReadmeKnowsEveryCommandAndFlag: what --help shows is written down, and
+// nothing else.
+func TestTheReadmeKnowsEveryCommandAndFlag(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err)
+	var help, problems bytes.Buffer
+	require.Zero(t, cli.Main(t.Context(), []string{"--help"}, strings.NewReader(""), &help, &problems, "docs"), problems.String())
+	flags, commands, found := strings.Cut(help.String(), "\nCommands:\n")
+	require.True(t, found)
+	names := regexp.MustCompile(`(?m)^  ([a-z]+) `).FindAllStringSubmatch(commands, -1)
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		if name[1] != "stdio" && name[1] != "version" {
+			require.Regexp(t, "`(vast-mcp )?"+name[1]+"[ `]", string(page), "the README does not say what %s does", name[1])
+		}
+	}
+	for _, flag := range regexp.MustCompile("`(--[a-z-]+)").FindAllStringSubmatch(string(page), -1) {
+		if !slices.Contains([]string{"--print", "--remove", "--insecure"}, flag[1]) { // of a command
+			require.Contains(t, flags, flag[1], "the README shows a flag that does not exist")
+		}
+	}
 }
