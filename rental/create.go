@@ -54,10 +54,8 @@ func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.C
 			answers <- a
 		}()
 		working := context.WithoutCancel(ctx)
-		a.res, a.err = work(working)
-		if _, said := errors.AsType[*vast.Error](a.err); !said && errors.Is(a.err, journal.ErrMoved) {
-			a.res, a.err = d.follow(working, g)
-		}
+		res, err := work(working)
+		a.res, a.err = d.outcome(working, g, res, err)
 	})
 	select {
 	case a := <-answers:
@@ -67,8 +65,25 @@ func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.C
 	}
 }
 
-// follow answers a call that lost a swap: another one carried on with the same
-// intent, and how far that one came is the answer.
+// outcome makes sure that nothing is called failed that may be running: once an
+// order is out, only what the API said counts as a failure. A swap that was lost
+// means that another call settled it; a journal that cannot be written leaves
+// it unknown.
+func (d *Desk) outcome(ctx context.Context, g *guard.Grant, res Result, err error) (Result, error) {
+	_, said := errors.AsType[*vast.Error](err)
+	switch in := g.Intent(); {
+	case !said && errors.Is(err, journal.ErrMoved):
+		return d.follow(ctx, g)
+	case err == nil, said, errors.Is(err, guard.ErrOver):
+		return res, err
+	case in.State != journal.Prepared && in.State.Counts():
+		d.log.Error("after an order", "nonce", in.Nonce, "err", err)
+		return Result{Why: settling("the order was sent and its outcome could not be recorded", in)}, nil
+	}
+	return res, err
+}
+
+// follow answers a call by how far another one has carried the same intent.
 func (d *Desk) follow(ctx context.Context, g *guard.Grant) (Result, error) {
 	switch in := g.Intent(); {
 	case in.State == journal.Rented:
@@ -127,24 +142,12 @@ func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, er
 	sending, cancel := context.WithTimeout(ctx, d.orderWithin)
 	defer cancel()
 	id, err := d.client.Instances.Create(sending, r.Offer, order)
-	res, failed := d.answered(ctx, g, id, r.scrub(err))
-	return d.afterSent(g, res, failed)
-}
-
-// afterSent makes sure that nothing is called failed that may be running: once
-// the order is out, only what the API said counts as a failure. A journal that
-// cannot be written leaves it unknown.
-func (d *Desk) afterSent(g *guard.Grant, res Result, err error) (Result, error) {
-	if _, said := errors.AsType[*vast.Error](err); err == nil || said || errors.Is(err, guard.ErrOver) || errors.Is(err, journal.ErrMoved) {
-		return res, err
-	}
-	d.log.Error("after an order", "nonce", g.Intent().Nonce, "err", err)
-	return Result{Why: settling("the order was sent and its outcome could not be recorded", g.Intent())}, nil
+	return d.answered(ctx, g, id, r.scrub(err))
 }
 
 // settling says of which order nobody knows the outcome.
 func settling(what string, in journal.Intent) string {
-	return fmt.Sprintf("%s; its nonce is %s and it would cost %s/h: look at list_instances", what, in.Nonce, in.Rate)
+	return fmt.Sprintf("%s; its nonce is %s and it would cost %s/h", what, in.Nonce, in.Rate)
 }
 
 // scrub takes what the order held in confidence out of what the API said about

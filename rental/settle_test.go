@@ -221,6 +221,28 @@ func TestALateAnswerKnowsMoreThanALook(t *testing.T) {
 	}
 }
 
+// TestAThrottledOrderKeepsItsYesAfterTwoLooks: the API took no order, which a
+// second look makes certain. Until then it counts, and is said to be open.
+func TestAThrottledOrderKeepsItsYesAfterTwoLooks(t *testing.T) {
+	on(t, rig.Options{Market: broken(t, "create:before:429:1")}, func(t *testing.T, b *bench) {
+		args := rent(b.Offer("RTX 4090"), "")
+		b.ask("create_instance", args)
+		b.Fails(tool.RateLimited, "create_instance", args)
+		in := b.counting()[0]
+		open, err := b.desk.Open(t.Context(), nil)
+		require.NoError(t, err)
+		require.Equal(t, []rental.Order{{Nonce: in.Nonce, PerHour: in.Rate, Why: in.Why}}, open)
+		began := time.Now()
+		require.Equal(t, tool.Done, b.answer(b.Call("create_instance", args)).Status)
+		require.GreaterOrEqual(t, time.Since(began), 20*time.Second)
+		require.Equal(t, journal.Refused, b.intent(in.Nonce).State)
+		require.Equal(t, 2, b.Requests("PUT", "/asks/"), "one more, only after a 429 that a look proved empty")
+		open, err = b.desk.Open(t.Context(), nil)
+		require.NoError(t, err)
+		require.Empty(t, open)
+	})
+}
+
 // TestAnOrderThatNeverLeftKeepsItsYes: no connection was had, so that nothing
 // can have been rented and nobody has to be asked again.
 func TestAnOrderThatNeverLeftKeepsItsYes(t *testing.T) {

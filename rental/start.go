@@ -72,25 +72,29 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	}
 	// A start can be repeated: an intent left behind by another call is
 	// simply carried on with.
+	lost := false // the answer to an earlier try was, so that a later refusal proves nothing
 	err := g.Move(ctx, journal.Sent, func(in *journal.Intent) {
+		lost = !in.Deadline.IsZero()
 		in.Deadline, in.Looks = d.clock.Now().Add(d.orderWithin), 0
 	}, journal.Prepared, journal.Sent, journal.Unknown)
 	if err != nil {
 		return Result{}, err
 	}
 	in := g.Intent()
-	if err := d.writeLease(ctx, id, Tail{Nonce: in.Nonce, Until: in.Until, OnExpiry: in.OnExpiry}); err != nil {
+	err = d.writeLease(ctx, id, Tail{Nonce: in.Nonce, Until: in.Until, OnExpiry: in.OnExpiry})
+	switch {
+	case err != nil && lost:
+		return Result{}, err
+	case err != nil:
 		return Result{}, errors.Join(err, g.GiveBack(ctx, "the lease could not be written, so it was not started", journal.Sent, journal.Unknown))
 	}
-	res, err := d.startLeased(ctx, g, id)
-	return d.afterSent(g, res, err)
+	return d.startLeased(ctx, g, id, lost)
 }
 
 const startTries = 3
 
-func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.InstanceID) (Result, error) {
+func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.InstanceID, lost bool) (Result, error) {
 	var err error
-	lost := false // an answer was, so that a later refusal proves nothing
 	for range startTries {
 		if err = d.client.Instances.Start(ctx, id); err == nil || !vast.Uncertain(err) {
 			break
@@ -99,7 +103,7 @@ func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.Instance
 	}
 	switch {
 	case errors.Is(err, vast.Queued):
-		return Result{}, errors.Join(err, d.leaveQueue(ctx, g, id))
+		return d.leaveQueue(ctx, g, id, err)
 	case err != nil && !lost:
 		return Result{}, errors.Join(err, g.GiveBack(ctx, "refused: "+err.Error(), journal.Sent, journal.Unknown))
 	}
@@ -118,10 +122,11 @@ func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.Instance
 
 // leaveQueue cancels a queued start. A queued instance looks stopped and would
 // start, and bill, whenever the GPUs become free.
-func (d *Desk) leaveQueue(ctx context.Context, g *guard.Grant, id vast.InstanceID) error {
+func (d *Desk) leaveQueue(ctx context.Context, g *guard.Grant, id vast.InstanceID, queued error) (Result, error) {
 	if err := d.client.Instances.Stop(ctx, id); err != nil {
-		why := fmt.Sprintf("the start was queued and could not be cancelled: %v", err)
-		return errors.Join(err, g.Move(ctx, journal.Unknown, func(in *journal.Intent) { in.Why = why }, journal.Sent, journal.Unknown))
+		why := fmt.Sprintf("the GPUs are taken, and the place in the queue could not be given up (%v), so that it may start at any time: stop_instance gives it up", err)
+		return Result{Why: why}, g.Move(ctx, journal.Unknown, func(in *journal.Intent) { in.Why = why }, journal.Sent, journal.Unknown)
 	}
-	return g.Move(ctx, journal.Refused, func(in *journal.Intent) { in.Why = "the GPUs are taken; the queue was left" }, journal.Sent, journal.Unknown)
+	left := func(in *journal.Intent) { in.Why = "the GPUs are taken; the queue was left" }
+	return Result{}, errors.Join(queued, g.Move(ctx, journal.Refused, left, journal.Sent, journal.Unknown))
 }

@@ -84,6 +84,22 @@ func TestAMachineThatTurnsUpIsNoOpenOrder(t *testing.T) {
 	})
 }
 
+// TestAnEndThatIsNotSeenYetIsNoOpenOrder: it costs nothing beyond what is listed.
+func TestAnEndThatIsNotSeenYetIsNoOpenOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rig.New(t, rig.Options{})
+		args := fmt.Sprintf(`{"instance_ids":[%d]}`, rentOne(t, r))
+		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("destroy_instance", args)).Status)
+		r.Approve()
+		r.Break("destroy:before:502:9")
+		require.Equal(t, tool.Unknown, decode(t, r.Call("destroy_instance", args)).Status)
+		var list listed
+		r.Must(&list, "list_instances", `{}`)
+		require.Equal(t, 1, list.Total)
+		require.Empty(t, list.OpenOrders)
+	})
+}
+
 // TestTheListDoesNotNeedTheJournal: nor does it promise then what only the
 // journal knows.
 func TestTheListDoesNotNeedTheJournal(t *testing.T) {
