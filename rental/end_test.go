@@ -14,6 +14,7 @@ import (
 // never was is no such instance.
 func TestDestroyingWhatIsPartlyGone(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		first, second := b.rented("RTX 4090"), b.rented("RTX 3090")
 		require.NoError(t, b.Client.Instances.Destroy(t.Context(), first))
 		b.Fails(tool.NotFound, "destroy_instance", fmt.Sprintf(`{"instance_ids":[%d,987654]}`, second))
@@ -28,6 +29,7 @@ func TestDestroyingWhatIsPartlyGone(t *testing.T) {
 // TestARefusedStopKeepsItsYes: and the same call tries again.
 func TestARefusedStopKeepsItsYes(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		id := b.foreign("RTX 3090", "by hand")
 		b.ask("stop_instance", one(id))
 		b.Break("stop:before:400:1")

@@ -53,6 +53,7 @@ func TestWhoeverLosesTheSwapSendsNothing(t *testing.T) {
 	} {
 		t.Run(string(state), func(t *testing.T) {
 			on(t, rig.Options{}, func(t *testing.T, b *bench) {
+				t.Helper()
 				r := rental.Request{Offer: vast.OfferID(b.Offer("RTX 4090")), Image: "a/b", DiskGB: 10, OnExpiry: rental.OnExpiryStop}
 				mine, other := b.granted(r)
 				id := b.foreign("RTX 3090", mine.Intent().Label)
@@ -93,6 +94,7 @@ func TestAnOrderWhoseOutcomeCannotBeWritten(t *testing.T) {
 		})
 	}
 	on(t, rig.Options{Journal: journal.New(path, time.Now), Transport: full}, func(t *testing.T, b *bench) {
+		t.Helper()
 		args := rent(b.Offer("RTX 4090"), "")
 		b.ask("create_instance", args)
 		got := b.answer(b.Call("create_instance", args))

@@ -38,7 +38,7 @@ func (g *globals) stateDir() (string, error) {
 }
 
 const (
-	keyEnv = "VAST_API_KEY" //nolint:gosec // a name
+	keyEnv = "VAST_API_KEY"
 	// sessionKeyFile is where the official client keeps the key of a login with
 	// two factors.
 	sessionKeyFile = "vast_tfa_key"

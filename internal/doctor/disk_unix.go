@@ -20,5 +20,5 @@ func freeSpace(dir string) uint64 {
 	if syscall.Statfs(dir, &st) != nil || st.Blocks == 0 {
 		return math.MaxUint64
 	}
-	return st.Bavail * uint64(st.Bsize) //nolint:gosec // a size
+	return st.Bavail * uint64(st.Bsize)
 }
