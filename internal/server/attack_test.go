@@ -144,6 +144,18 @@ func TestAttacksAreRefused(t *testing.T) {
 	require.Zero(t, r.Requests("", ""), "none of it reached the API")
 }
 
+// TestAStreamIsItsOwnersToo: where streams are offered at all.
+func TestAStreamIsItsOwnersToo(t *testing.T) {
+	h := annAndBob(t)
+	h.Unasked = true
+	url := serveHTTP(t, rig.New(t, rig.Options{Market: fast()}), h)
+	_, header, _ := attack{method: "POST", path: "/mcp", header: map[string]string{"Authorization": "Bearer " + tokenOfAnn}, body: initialize}.answer(t, url)
+	for status, session := range map[int]string{http.StatusNotFound: header.Get("Mcp-Session-Id"), http.StatusMethodNotAllowed: ""} {
+		got, _, body := attack{method: "GET", path: "/mcp", header: map[string]string{"Authorization": "Bearer " + tokenOfBob, "Mcp-Session-Id": session}}.answer(t, url)
+		require.Equal(t, status, got, body)
+	}
+}
+
 func modernCall(tool, args string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`, tool, args)
 }

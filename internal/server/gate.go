@@ -131,19 +131,18 @@ type note struct {
 // screen takes in one whole message and refuses what the library would get
 // wrong.
 type screen struct {
-	next http.Handler
-	now  func() time.Time
+	next    http.Handler
+	now     func() time.Time
+	unasked bool // a GET opens a stream
 }
 
 // ServeHTTP screens one request.
 func (s screen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.Method {
-	case http.MethodDelete:
+	switch {
+	case r.Method == http.MethodDelete, r.Method == http.MethodGet && s.unasked && r.Header.Get(server.HeaderKeySessionID) != "":
 		s.next.ServeHTTP(w, r)
 		return
-	case http.MethodPost:
-	default:
-		// Nothing here comes unasked, so there is no stream to offer.
+	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST, DELETE")
 		refuse(w, http.StatusMethodNotAllowed, "POST a message to %s", endpoint)
 		return

@@ -20,6 +20,11 @@ type HTTP struct {
 	// Wrap goes around the protocol, inside every check; only a test suite has
 	// one. nil adds nothing.
 	Wrap func(http.Handler) http.Handler
+
+	// Unasked offers a stream for what comes unasked. Nothing of ours does, and
+	// the library would send progress there instead of where it is waited for;
+	// only a test suite asks for it.
+	Unasked bool
 }
 
 const (
@@ -75,7 +80,7 @@ func (a *App) handler(ctx context.Context, h HTTP) (http.Handler, *sessions) {
 	open := newSessions(a.config.Clock.Now)
 	transport := server.NewStreamableHTTPServer(a.MCP(),
 		server.WithSessionIdManagerResolver(open),
-		server.WithDisableStreaming(true),           // of what comes unasked: nothing does
+		server.WithDisableStreaming(!h.Unasked),
 		server.WithDisableLocalhostProtection(true), // sameSite does it
 		server.WithStreamableHTTPLogger(a.config.Log),
 	)
@@ -84,7 +89,7 @@ func (a *App) handler(ctx context.Context, h HTTP) (http.Handler, *sessions) {
 	if h.Wrap != nil {
 		protocol = h.Wrap(protocol)
 	}
-	chain := sameSite(route(h.Tokens.admit(screen{next: open.guard(protocol), now: a.config.Clock.Now})))
+	chain := sameSite(route(h.Tokens.admit(screen{next: open.guard(protocol), now: a.config.Clock.Now, unasked: h.Unasked})))
 	return chain, open
 }
 
@@ -92,7 +97,7 @@ func (a *App) handler(ctx context.Context, h HTTP) (http.Handler, *sessions) {
 // would ever end them else.
 func untilStopped(stop context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Mcp-Method") != "subscriptions/listen" {
+		if r.Method != http.MethodGet && r.Header.Get("Mcp-Method") != "subscriptions/listen" {
 			next.ServeHTTP(w, r)
 			return
 		}

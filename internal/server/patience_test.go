@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -63,7 +62,7 @@ type bubble struct {
 }
 
 // inBubble serves a rig's app over pipes; nothing in it waits for real.
-func inBubble(t *testing.T, test func(b *bubble)) {
+func inBubble(t *testing.T, h server.HTTP, test func(b *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.New(t, rig.Options{})
@@ -72,7 +71,7 @@ func inBubble(t *testing.T, test func(b *bubble)) {
 		b.client = &http.Client{Transport: transport}
 		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 		ended := make(chan error, 1)
-		go func() { ended <- r.App.ServeHTTP(ctx, b.l, server.HTTP{}) }()
+		go func() { ended <- r.App.ServeHTTP(ctx, b.l, h) }()
 		b.stop = sync.OnceFunc(func() {
 			cancel()
 			require.NoError(t, <-ended)
@@ -103,7 +102,7 @@ func (b *bubble) post(session, body string) (int, string) {
 
 // TestSessionsAreFewAndEnd: the library would keep each for ever.
 func TestSessionsAreFewAndEnd(t *testing.T) {
-	inBubble(t, func(b *bubble) {
+	inBubble(t, server.HTTP{}, func(b *bubble) {
 		t := b.t // of the bubble
 		_, kept := b.post("", initialize)
 		_, oldest := b.post("", initialize)
@@ -132,7 +131,7 @@ func TestASlowLorisIsCutOff(t *testing.T) {
 		"in the body":    "POST /mcp HTTP/1.1\r\nHost: pipe\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(b *bubble) {
+			inBubble(t, server.HTTP{}, func(b *bubble) {
 				t := b.t // of the bubble
 				conn, err := b.l.dial(t.Context(), "", "")
 				require.NoError(t, err)
@@ -148,36 +147,47 @@ func TestASlowLorisIsCutOff(t *testing.T) {
 	}
 }
 
-// TestAStopDoesNotHangOnAStream: a modern client's stream of what may change
-// never ends by itself.
+// TestAStopDoesNotHangOnAStream: a stream of what may change never ends by
+// itself.
 func TestAStopDoesNotHangOnAStream(t *testing.T) {
-	inBubble(t, func(b *bubble) {
-		t := b.t // of the bubble
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://pipe/mcp", strings.NewReader(
+	listen := func(b *bubble) *http.Request {
+		req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, "http://pipe/mcp", strings.NewReader(
 			`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`))
-		require.NoError(t, err)
+		require.NoError(b.t, err)
 		for name, value := range map[string]string{"Content-Type": "application/json", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "subscriptions/listen"} {
 			req.Header.Set(name, value)
 		}
-		resp, err := b.client.Do(req)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, resp.StatusCode)
-		stream := bufio.NewReader(resp.Body)
-		first, err := stream.ReadString('\n')
-		require.NoError(t, err, "the stream is open")
-		require.NotEmpty(t, first)
-		go func() { _, _ = io.Copy(io.Discard, stream) }() // a client reads
-		<-time.After(10 * time.Minute)
-		began := time.Now()
-		b.stop()
-		require.Less(t, time.Since(began), time.Second)
-		require.NoError(t, resp.Body.Close())
-	})
+		return req
+	}
+	get := func(b *bubble) *http.Request {
+		_, session := b.post("", initialize)
+		req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://pipe/mcp", http.NoBody)
+		require.NoError(b.t, err)
+		req.Header.Set("Mcp-Session-Id", session)
+		return req
+	}
+	for name, request := range map[string]func(*bubble) *http.Request{"of a modern client": listen, "of an older client": get} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, server.HTTP{Unasked: true}, func(b *bubble) {
+				t := b.t // of the bubble
+				resp, err := b.client.Do(request(b))
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, resp.StatusCode)
+				require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+				go func() { _, _ = io.Copy(io.Discard, resp.Body) }() // a client reads
+				<-time.After(10 * time.Minute)
+				began := time.Now()
+				b.stop()
+				require.Less(t, time.Since(began), time.Second)
+				require.NoError(t, resp.Body.Close())
+			})
+		})
+	}
 }
 
 // TestAClientThatDoesNotReadIsGivenUp: it must not hold its answer for ever.
 func TestAClientThatDoesNotReadIsGivenUp(t *testing.T) {
-	inBubble(t, func(b *bubble) {
+	inBubble(t, server.HTTP{}, func(b *bubble) {
 		t := b.t // of the bubble
 		conn, err := b.l.dial(t.Context(), "", "")
 		require.NoError(t, err)
