@@ -33,7 +33,7 @@ docs: ## rewrite what the documentation shows of the program
 	go run ./internal/docs
 
 bench: ## start-up, call overhead and memory
-	go test -run '^$$' -bench . -benchmem ./bench/...
+	go run ./bench
 
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
@@ -50,4 +50,7 @@ dist-check: ## check what dist made, with the bundle format's own tool (needs np
 	  $$mcpb info $$b && $$mcpb unpack $$b $$tmp/$$b && $$mcpb validate $$tmp/$$b/manifest.json || exit 1; done && \
 	$$tmp/dist/vast-mcp_$$(go env GOOS)_$$(go env GOARCH).mcpb/server/vast-mcp version
 
-.PHONY: help check test race cover lint fuzz golden docs bench dist dist-check
+conformance: ## the official MCP suite, from npm, against fixtures and the program
+	internal/conformance/run.sh
+
+.PHONY: help check test race cover lint fuzz golden docs bench dist dist-check conformance

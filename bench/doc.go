@@ -1,6 +1,7 @@
-// Package bench measures the program from the outside: the time from start to
-// initialize, and what a tool call costs on top of the market's own work.
+// Command bench measures the program from the outside, beside the smallest
+// server that the MCP library makes: the time from start to initialize, what a
+// tool call costs, and memory. It prints Markdown tables.
 //
-// The one rule: benchmarks are run and read, never asserted; machines differ,
-// so ratios count.
-package bench
+// The one rule: both servers are measured in turns in the same run, because
+// machines differ and are shared; ratios count, and nothing is asserted.
+package main
