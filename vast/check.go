@@ -25,10 +25,12 @@ func check(clean redactor, log *slog.Logger, next exchange) exchange {
 			log.DebugContext(ctx, "no answer", "op", c.op.Name, "error", failed)
 			return a, failed
 		}
-		if !a.truncated {
+		env, valid := open(a.body)
+		if !valid && !a.truncated {
 			a.body = withoutNaN(a.body)
+			env, valid = open(a.body)
 		}
-		if failed := judge(c.op, a, clean); failed != nil {
+		if failed := judge(c.op, a, env, valid && !a.truncated, clean); failed != nil {
 			log.DebugContext(ctx, "answer", "op", c.op.Name, "status", a.status, "error", failed)
 			return a, failed
 		}
@@ -49,6 +51,13 @@ type envelope struct {
 	NewContract id     `json:"new_contract"`
 }
 
+// open reads the envelope of an answer, and whether the answer is JSON at all.
+// Arrays and strings are answers too; they carry no envelope.
+func open(body []byte) (env envelope, valid bool) {
+	_, broken := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &env))
+	return env, !broken
+}
+
 func (e envelope) failed() bool {
 	if e.Success != nil {
 		return !bool(*e.Success)
@@ -56,13 +65,7 @@ func (e envelope) failed() bool {
 	return e.Error != ""
 }
 
-func judge(op Operation, a answer, clean redactor) *Error {
-	var env envelope
-	valid := json.Valid(a.body) && !a.truncated
-	if valid {
-		// Arrays and strings are answers too; they carry no envelope.
-		_ = json.Unmarshal(a.body, &env)
-	}
+func judge(op Operation, a answer, env envelope, valid bool, clean redactor) *Error {
 	ok := a.status/100 == 2
 	if ok && valid && !env.failed() {
 		return nil

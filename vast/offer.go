@@ -2,7 +2,10 @@ package vast
 
 import (
 	"cmp"
+	"encoding/json"
+	"reflect"
 	"strings"
+	"sync"
 )
 
 // OfferID names an offer. The API calls it ask id; it is what Create takes.
@@ -121,6 +124,36 @@ type offerRow struct {
 	Rented            flag   `json:"rented"`
 	IsBid             flag   `json:"is_bid"`
 	VMsEnabled        flag   `json:"vms_enabled"`
+}
+
+// offerColumns is where a row keeps each column.
+var offerColumns = sync.OnceValue(func() map[string]int {
+	columns := map[string]int{}
+	for i, f := range reflect.VisibleFields(reflect.TypeFor[offerRow]()) {
+		columns[f.Tag.Get("json")] = i
+	}
+	return columns
+})
+
+// numbers finds the numbers of a row by their column. One that the row does
+// not keep is looked for in raw, what the row was read from.
+func (r *offerRow) numbers(raw []byte, columns map[string]int) func(column string) number {
+	var others map[string]number
+	return func(column string) number {
+		if i, kept := columns[column]; kept {
+			switch v := reflect.ValueOf(r).Elem().Field(i).Interface().(type) {
+			case number:
+				return v
+			case id:
+				return number{value: float64(v), known: v != 0}
+			}
+			return number{}
+		}
+		if others == nil {
+			_ = json.Unmarshal(raw, &others) // it is an object: r was read from it
+		}
+		return others[column]
+	}
 }
 
 func (r offerRow) offer() Offer {

@@ -125,15 +125,15 @@ func (s *OfferService) page(ctx context.Context, q OfferQuery) (offerPage, error
 		return offerPage{}, garbled(opSearchOffers, "no offers in the answer")
 	}
 	page := offerPage{offers: []Offer{}, rows: len(*out.Offers)}
+	limits, columns := q.Filter.limits(), offerColumns()
 	for _, raw := range *out.Offers {
 		var row offerRow
-		var numbers map[string]number
-		if json.Unmarshal(raw, &row) != nil || json.Unmarshal(raw, &numbers) != nil {
+		if json.Unmarshal(raw, &row) != nil {
 			return offerPage{}, garbled(opSearchOffers, s.c.quote(raw))
 		}
 		o := row.offer()
 		page.last = o.PerHour
-		if o.ID > 0 && q.Filter.admits(numbers) {
+		if o.ID > 0 && admits(limits, row.numbers(raw, columns)) {
 			page.offers = append(page.offers, o)
 		}
 	}

@@ -145,21 +145,35 @@ func (q OfferQuery) order() [][2]string {
 	return out
 }
 
-// admits reports whether a row with these numbers passes the numeric filters,
-// which the API has been seen to ignore. What is not a number passes.
-func (f Filter) admits(row map[string]number) bool {
+// limit is one numeric condition of a filter.
+type limit struct {
+	field, op string
+	want      float64
+}
+
+// limits are the numeric conditions, which the API has been seen to ignore.
+func (f Filter) limits() []limit {
+	var all []limit
 	for field, ops := range f {
 		if field == "target_reliability" {
 			continue // a parameter of the search; rows carry 0
 		}
-		got := row[field]
 		for op, value := range ops {
-			if want := numeric(value); got.known && want.known && !holds(got.value, op, want.value) {
-				return false
+			if want := numeric(value); want.known {
+				all = append(all, limit{field, op, want.value})
 			}
 		}
 	}
-	return true
+	return all
+}
+
+// admits reports whether a row whose numbers are found by get keeps the
+// limits. What is not a number keeps all.
+func admits(limits []limit, get func(field string) number) bool {
+	return !slices.ContainsFunc(limits, func(l limit) bool {
+		got := get(l.field)
+		return got.known && !holds(got.value, l.op, l.want)
+	})
 }
 
 func holds(got float64, op string, want float64) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -25,6 +26,12 @@ const listsFresh = 5 * time.Minute
 func (a *App) MCP() *server.MCPServer {
 	hooks := &server.Hooks{}
 	hooks.AddBeforeCallTool(a.runner.Rename)
+	ready := func() {}
+	hooks.AddBeforeAny(func(_ context.Context, _ any, method mcp.MCPMethod, _ any) {
+		if method != mcp.MethodInitialize {
+			ready()
+		}
+	})
 	options := []server.ServerOption{
 		server.WithTitle("Vast.ai GPU rental"),
 		server.WithInstructions(a.Instructions()),
@@ -44,7 +51,9 @@ func (a *App) MCP() *server.MCPServer {
 		options = append(options, server.WithMethodCacheHints(list, listsFresh.Milliseconds(), mcp.CacheScopePublic))
 	}
 	s := server.NewMCPServer("vast-mcp", a.config.Version, append(options, a.config.Options...)...)
-	a.runner.Register(s)
+	// Deriving the schemas takes longer than all else of a start, and the first
+	// answer needs none.
+	ready = sync.OnceFunc(func() { a.runner.Register(s) })
 	resources.Register(s, a.readable())
 	prompts.Register(s, a.askable())
 	if a.config.Fixtures != nil {

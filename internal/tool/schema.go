@@ -29,20 +29,27 @@ type inputSchema struct {
 // approvalProperty is what guarded tools show in approval mode model.
 const approvalProperty = `{"type":"string","description":"quote_id of the quote to go ahead with"}`
 
-// declare derives the schemas of a tool. It panics on a declaration that a
-// client could not use, for otherwise it would show when a model sends data.
+// declare declares a tool whose schemas are derived when they are first asked
+// for. That panics on a declaration that a client could not use.
 func declare[In, Out any](s Spec, e Effect) Tool {
+	return Tool{
+		Spec: s, Effect: e,
+		input:  sync.OnceValue(func() *inputSchema { return newInputSchema(s.Name, argumentsOf[In](s.Name)) }),
+		output: sync.OnceValue(func() json.RawMessage { return marshal(reflectSchema(reflect.TypeFor[Out](), true)) }),
+	}
+}
+
+func argumentsOf[In any](name string) *jsonschema.Schema {
 	in := reflectSchema(reflect.TypeFor[In](), false)
 	for p := in.Properties.Oldest(); p != nil; p = p.Next() {
 		if p.Value.Description == "" {
-			panic(fmt.Sprintf("tool %s: argument %s has no description", s.Name, p.Key))
+			panic(fmt.Sprintf("tool %s: argument %s has no description", name, p.Key))
 		}
 		if p.Value.Default != nil {
 			in.Required = slices.DeleteFunc(in.Required, func(name string) bool { return name == p.Key })
 		}
 	}
-	out := reflectSchema(reflect.TypeFor[Out](), true)
-	return Tool{Spec: s, Effect: e, input: newInputSchema(s.Name, in), output: marshal(out)}
+	return in
 }
 
 func reflectSchema(t reflect.Type, open bool) *jsonschema.Schema {

@@ -36,8 +36,8 @@ type Tool struct {
 	Spec
 	Effect Effect
 
-	input  *inputSchema
-	output json.RawMessage
+	input  func() *inputSchema
+	output func() json.RawMessage
 	run    func(context.Context, *Runner, request) *mcp.CallToolResult
 }
 
@@ -86,7 +86,7 @@ func Spend[In any, Out decided](s Spec, f Guarded[In, Out]) Tool {
 func plain[In, Out any](s Spec, e Effect, f Func[In, Out]) Tool {
 	t := declare[In, Out](s, e)
 	t.run = func(ctx context.Context, r *Runner, req request) *mcp.CallToolResult {
-		in, _, err := decode[In](t.input, req.args)
+		in, _, err := decode[In](t.input(), req.args)
 		if err != nil {
 			return r.fail(s.Name, err)
 		}
@@ -106,7 +106,7 @@ func guarded[In any, Out decided](s Spec, e Effect, f Guarded[In, Out]) Tool {
 		if err != nil {
 			return r.fail(s.Name, err)
 		}
-		in, canonical, err := decode[In](t.input, args)
+		in, canonical, err := decode[In](t.input(), args)
 		if err != nil {
 			return r.fail(s.Name, err)
 		}
@@ -128,13 +128,13 @@ func guarded[In any, Out decided](s Spec, e Effect, f Guarded[In, Out]) Tool {
 
 // Definition is the tool as tools/list shows it under an approval mode.
 func (t Tool) Definition(mode guard.Mode) mcp.Tool {
-	input := t.input.raw
+	input := t.input().raw
 	if mode == guard.Model && t.guarded() {
-		input = t.input.withApproval
+		input = t.input().withApproval
 	}
 	return mcp.Tool{
 		Name: t.Name, Title: t.Title, Description: t.Doc,
-		RawInputSchema: input, RawOutputSchema: t.output,
+		RawInputSchema: input, RawOutputSchema: t.output(),
 		Annotations: mcp.ToolAnnotation{
 			ReadOnlyHint:    new(t.Effect == EffectRead),
 			DestructiveHint: new(t.Effect == EffectDestroy || t.Effect == EffectSpend),
