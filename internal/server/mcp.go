@@ -57,6 +57,7 @@ func (a *App) MCP() *server.MCPServer {
 	resources.Register(s, a.readable())
 	prompts.Register(s, a.askable())
 	if a.config.Fixtures != nil {
+		ready() // a server that tells of changes would tell of this one
 		a.config.Fixtures(s)
 	}
 	return s
