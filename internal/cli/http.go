@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 
 	"vast-mcp/internal/server"
 )
 
 type httpCmd struct {
 	Listen    string `help:"Address to serve on. Beyond this machine it needs a token, and TLS or --insecure." default:"127.0.0.1:8787"`
-	TokenFile string `help:"File of bearer tokens, one a line: TOKEN or NAME TOKEN." placeholder:"FILE" type:"path"`
+	TokenFile string `help:"File of bearer tokens, a line NAME TOKEN for each caller. Without it $VAST_MCP_HTTP_TOKEN holds them." placeholder:"FILE" type:"path"`
 	TLSCert   string `name:"tls-cert" help:"Certificate, PEM." placeholder:"FILE" type:"path"`
 	TLSKey    string `name:"tls-key" help:"Its private key, PEM." placeholder:"FILE" type:"path"`
 	Insecure  bool   `help:"Serve beyond this machine without TLS, for example behind a proxy that has it."`
@@ -27,6 +28,12 @@ func (c httpCmd) Run(ctx context.Context, s *session) error {
 	h, err := c.options()
 	if err != nil {
 		return &exit{exitUsage, err}
+	}
+	if h.Tokens.Short {
+		s.log.Warn("a token is shorter than 16 characters and can be guessed: take 32 random ones")
+	}
+	if c.openToOthers() {
+		s.log.Warn("other users of this machine may read the token file", "fix", "chmod 600 "+c.TokenFile)
 	}
 	app, err := s.app(mcpPace())
 	if err != nil {
@@ -75,6 +82,12 @@ func (c httpCmd) options() (server.HTTP, error) {
 		return h, fmt.Errorf("%s can be reached from other machines, and without TLS the token can be read on the way: give --tls-cert and --tls-key, or --insecure if a proxy in front has TLS", c.Listen)
 	}
 	return h, nil
+}
+
+// openToOthers reports whether others on this machine may read the tokens.
+func (c httpCmd) openToOthers() bool {
+	info, err := os.Stat(c.TokenFile)
+	return c.TokenFile != "" && err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
 }
 
 func (c httpCmd) tokens() (server.Tokens, error) {

@@ -51,6 +51,8 @@ func TestHTTPIsNotLaidOpen(t *testing.T) {
 		"too many words":                      {[]string{"--token-file", s.file("three", "ann secret word\n")}, "line 1"},
 		"our own name":                        {[]string{"--token-file", s.file("local", "local secret\n")}, "choose another"},
 		"a bad name":                          {[]string{"--token-file", s.file("name", "\nann/bob secret\n")}, "line 2"},
+		"two without a name":                  {[]string{"--token-file", s.file("unnamed", "secret-one\nsecret-two\n")}, "write NAME TOKEN"},
+		"one token, two names":                {[]string{"--token-file", s.file("twice", "ann secret\nbob secret\n")}, "there twice"},
 		"a token no header carries":           {[]string{"--token-file", s.file("umlaut", "sécret\n")}, "no header carries"},
 	} {
 		t.Run(name, func(t *testing.T) {

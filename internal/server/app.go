@@ -70,7 +70,7 @@ func New(c Config) (*App, error) {
 	}
 	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now})
 	runner := tool.NewRunner(tool.Config{
-		Guard: g, Log: c.Log, Explain: tools.Explain, Caller: callerOf,
+		Guard: g, Log: c.Log, Explain: tools.Explain, Caller: callerOf, Report: report,
 		ApproveCommand: c.ApproveCommand, Sandbox: c.Sandbox, AnswerWithin: c.AnswerWithin, Now: c.Clock.Now,
 	}, sets)
 	return &App{config: c, desk: desk, watch: watcher, runner: runner, sets: sets}, nil

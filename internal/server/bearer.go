@@ -15,6 +15,8 @@ import (
 // Tokens are the bearer tokens that an HTTP server takes. The zero Tokens let
 // everybody in. They are kept as hashes only.
 type Tokens struct {
+	Short bool // one of them can be guessed
+
 	known []token
 }
 
@@ -22,6 +24,9 @@ type token struct {
 	caller string
 	hash   [sha256.Size]byte
 }
+
+// shortToken is how long a token is at least that cannot be guessed.
+const shortToken = 16
 
 // defaultCaller names the bearer of a token that was given no name.
 const defaultCaller = "default"
@@ -53,7 +58,16 @@ func ParseTokens(text string) (Tokens, error) {
 		case !headerSafe(secret):
 			return Tokens{}, fmt.Errorf("the token in line %d has characters that no header carries", n)
 		}
-		all.known = append(all.known, token{caller, sha256.Sum256([]byte(secret))})
+		added := token{caller, sha256.Sum256([]byte(secret))}
+		for _, t := range all.known {
+			switch {
+			case t.hash == added.hash:
+				return Tokens{}, fmt.Errorf("the token in line %d is there twice", n)
+			case caller == defaultCaller && t.caller == caller:
+				return Tokens{}, fmt.Errorf("the token in line %d has no name either: those who share a name share what they were quoted, so write NAME TOKEN", n)
+			}
+		}
+		all.known, all.Short = append(all.known, added), all.Short || len(secret) < shortToken
 	}
 	if err := lines.Err(); err != nil {
 		return Tokens{}, err

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,8 +21,7 @@ const (
 	health   = "/healthz"
 
 	maxBody = 1 << 20
-	// writeWithin is how long an answer may take to write, its making included:
-	// a client that does not read must not hold it for ever.
+	// writeWithin is how long an answer may take to write, its making included.
 	writeWithin = 3 * time.Minute
 )
 
@@ -37,6 +36,7 @@ func refuse(w http.ResponseWriter, status int, format string, args ...any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Connection", "close") // nothing more of this request is read
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever hung up needs no answer
 }
@@ -62,6 +62,8 @@ func route(mcpEndpoint http.Handler) http.Handler {
 func sameSite(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case repeated(r.Header) != "":
+			refuse(w, http.StatusBadRequest, "the header %s is there twice", repeated(r.Header))
 		case !hostFits(r):
 			refuse(w, http.StatusForbidden, "the Host header does not name this server")
 		case !originFits(r):
@@ -92,14 +94,24 @@ func originFits(r *http.Request) bool {
 	if len(origins) == 0 {
 		return true
 	}
-	from, err := url.Parse(origins[0])
-	return err == nil && len(origins) == 1 && from.Host != "" && strings.EqualFold(from.Host, r.Host)
+	return len(origins) == 1 && (strings.EqualFold(origins[0], "http://"+r.Host) || strings.EqualFold(origins[0], "https://"+r.Host))
+}
+
+// repeated names a header that says two things, of those that say who asks for
+// what.
+func repeated(h http.Header) string {
+	for _, name := range []string{"Authorization", "Origin", mcp.HeaderProtocolVersion, mcp.HeaderMethod, mcp.HeaderName, server.HeaderKeySessionID} {
+		if len(h.Values(name)) > 1 {
+			return name
+		}
+	}
+	return ""
 }
 
 // hostName is an address without its port and brackets.
 func hostName(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
+	host, port, err := net.SplitHostPort(address)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
 		host = address
 	}
 	return strings.Trim(host, "[]")
@@ -120,31 +132,30 @@ func modern(r *http.Request) bool {
 	return mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion))
 }
 
-// note is what has to be known of a message before the library gets it.
-type note struct {
-	Method mcp.MCPMethod `json:"method"`
-	Params struct {
-		Meta *mcp.Meta `json:"_meta"`
-	} `json:"params"`
-}
-
 // screen takes in one whole message and refuses what the library would get
 // wrong.
 type screen struct {
 	next    http.Handler
-	now     func() time.Time
 	unasked bool // a GET opens a stream
 }
 
 // ServeHTTP screens one request.
 func (s screen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	bound := r.Header.Get(server.HeaderKeySessionID) != ""
 	switch {
-	case r.Method == http.MethodDelete, r.Method == http.MethodGet && s.unasked && r.Header.Get(server.HeaderKeySessionID) != "":
+	case bound && (r.Method == http.MethodDelete || r.Method == http.MethodGet && s.unasked):
+		patient(w)
 		s.next.ServeHTTP(w, r)
+		return
+	case r.Method == http.MethodDelete:
+		refuse(w, http.StatusBadRequest, "the header %s is missing: which session?", server.HeaderKeySessionID)
 		return
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST, DELETE")
 		refuse(w, http.StatusMethodNotAllowed, "POST a message to %s", endpoint)
+		return
+	case r.ContentLength > maxBody:
+		refuse(w, http.StatusRequestEntityTooLarge, "the message is larger than %d bytes", maxBody)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -157,15 +168,15 @@ func (s screen) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	var m note
-	if _, broken := errors.AsType[*json.SyntaxError](json.Unmarshal(body, &m)); broken {
-		refuse(w, http.StatusBadRequest, "the message is not JSON")
+	m, err := parse(body)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, "%v", err)
 		return
 	}
 	s.pass(w, r, m)
 }
 
-func (s screen) pass(w http.ResponseWriter, r *http.Request, m note) {
+func (s screen) pass(w http.ResponseWriter, r *http.Request, m message) {
 	sessionless := modern(r) || mcp.IsModernProtocol(m.Params.Meta.ProtocolVersion())
 	switch {
 	case sessionless && m.Method == mcp.MethodNotificationCancelled:
@@ -178,10 +189,22 @@ func (s screen) pass(w http.ResponseWriter, r *http.Request, m note) {
 		refuse(w, http.StatusBadRequest, "the header %s is missing: initialize first", server.HeaderKeySessionID)
 		return
 	}
-	limit := s.now().Add(writeWithin)
 	if m.Method == mcp.MethodSubscriptionsListen {
-		limit = time.Time{} // lives as long as its client
+		patient(w)
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(limit) // fails where there is no connection to protect
 	s.next.ServeHTTP(w, r)
+}
+
+// hurried limits how long writing an answer may take, so that a client that
+// does not read cannot hold it for ever.
+func hurried(now func() time.Time, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(now().Add(writeWithin)) // fails where there is no connection to protect
+		next.ServeHTTP(w, r)
+	})
+}
+
+// patient lifts that limit from a stream that lives as long as its client.
+func patient(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 }

@@ -33,6 +33,7 @@ const (
 	connIdle      = 2 * time.Minute
 	maxHeaders    = 32 << 10
 	sweepEvery    = time.Minute
+	lastAnswers   = time.Second // for calls that were cut short to say so
 )
 
 // ServeHTTP speaks MCP over streamable HTTP to whoever connects to l, until ctx
@@ -62,9 +63,11 @@ func (a *App) ServeHTTP(ctx context.Context, l net.Listener, h HTTP) error {
 		return err
 	case <-ctx.Done():
 	}
-	patience, cancel := context.WithTimeout(base, grace)
-	defer cancel()
-	err := srv.Shutdown(patience)
+	err := within(base, grace, srv.Shutdown)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.runner.Stop()
+		err = within(base, lastAnswers, srv.Shutdown)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		cut()
 		err = srv.Close()
@@ -75,22 +78,29 @@ func (a *App) ServeHTTP(ctx context.Context, l net.Listener, h HTTP) error {
 	return err
 }
 
+// within calls f with so much time.
+func within(ctx context.Context, d time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return f(ctx)
+}
+
 // handler is everything between a connection and the protocol, outermost first.
 func (a *App) handler(ctx context.Context, h HTTP) (http.Handler, *sessions) {
 	open := newSessions(a.config.Clock.Now)
 	transport := server.NewStreamableHTTPServer(a.MCP(),
 		server.WithSessionIdManagerResolver(open),
 		server.WithDisableStreaming(!h.Unasked),
-		server.WithDisableLocalhostProtection(true), // sameSite does it
-		server.WithStreamableHTTPLogger(a.config.Log),
+		server.WithDisableLocalhostProtection(true),                    // sameSite does it
+		server.WithStreamableHTTPLogger(slog.New(slog.DiscardHandler)), // it logs session ids
 	)
 	open.end = func(id string) { forget(context.WithoutCancel(ctx), transport, id) }
-	protocol := untilStopped(ctx, transport)
+	protocol := streamed(untilStopped(ctx, transport))
 	if h.Wrap != nil {
 		protocol = h.Wrap(protocol)
 	}
-	chain := sameSite(route(h.Tokens.admit(screen{next: open.guard(protocol), now: a.config.Clock.Now, unasked: h.Unasked})))
-	return chain, open
+	inside := h.Tokens.admit(screen{next: open.guard(protocol), unasked: h.Unasked})
+	return hurried(a.config.Clock.Now, sameSite(route(inside))), open
 }
 
 // untilStopped ends streams that only listen when the server stops: nothing

@@ -71,12 +71,12 @@ func (a *App) report(endings []rental.Ending, before []string) []string {
 	return now
 }
 
-// untilDue is how long it is to the next deadline, on the API's clock, but at
-// least a moment.
+// untilDue is how long it is to the next deadline, on the API's clock. One that
+// has passed was acted on.
 func (a *App) untilDue(rows []vast.Instance) time.Duration {
 	next := rental.NextDeadline(rows)
-	if next.IsZero() {
-		return a.config.EnforceEvery
+	if left := next.Sub(a.config.Client.ServerTime()); !next.IsZero() && left > 0 {
+		return left
 	}
-	return max(next.Sub(a.config.Client.ServerTime()), a.config.EnforceEvery/4)
+	return a.config.EnforceEvery
 }

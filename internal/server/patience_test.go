@@ -16,6 +16,7 @@ import (
 
 	"vast-mcp/internal/rig"
 	"vast-mcp/internal/server"
+	"vast-mcp/rental"
 )
 
 // pipes is a listener whose connections are pipes, so that all waiting is on a
@@ -56,6 +57,7 @@ func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
 // bubble is a server in a bubble of time.
 type bubble struct {
 	t      *testing.T
+	r      *rig.Rig
 	l      pipes
 	client *http.Client
 	stop   func() // ends the server and waits for it
@@ -66,7 +68,7 @@ func inBubble(t *testing.T, h server.HTTP, test func(b *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.New(t, rig.Options{})
-		b := &bubble{t: t, l: newPipes()}
+		b := &bubble{t: t, r: r, l: newPipes()}
 		transport := &http.Transport{DialContext: b.l.dial}
 		b.client = &http.Client{Transport: transport}
 		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -197,5 +199,35 @@ func TestAClientThatDoesNotReadIsGivenUp(t *testing.T) {
 		_, err = io.Copy(io.Discard, conn)
 		require.NoError(t, err)
 		require.NoError(t, conn.Close())
+	})
+}
+
+// TestAStopAnswersCallsInFlight: a client that hears nothing waits for a minute.
+func TestAStopAnswersCallsInFlight(t *testing.T) {
+	inBubble(t, server.HTTP{}, func(b *bubble) {
+		t := b.t // of the bubble
+		id := rent(t, b.r, rental.OnExpiryStop)
+		_, session := b.post("", initialize)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://pipe/mcp", strings.NewReader(
+			fmt.Sprintf(`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"wait_for_instance","arguments":{"instance_id":%d,"until":"gone","timeout_seconds":45}}}`, id)))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Mcp-Session-Id", session)
+		answered := make(chan string, 1)
+		go func() {
+			resp, err := b.client.Do(req)
+			if err != nil {
+				answered <- err.Error()
+				return
+			}
+			body, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			answered <- string(body)
+		}()
+		synctest.Wait()
+		began := time.Now()
+		b.stop()
+		require.Less(t, time.Since(began), 4*time.Second)
+		require.Contains(t, <-answered, `"reached":false`)
 	})
 }

@@ -2,15 +2,19 @@ package server_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/internal/rig"
+	"vast-mcp/internal/server"
 )
 
 const (
@@ -135,5 +139,38 @@ func TestProgressComesBeforeTheResult(t *testing.T) {
 		require.NotEmpty(t, w.updates)
 		require.Contains(t, w.updates[len(w.updates)-1], ": ready", "the last report is not lost")
 		w.close()
+	}
+}
+
+// TestProgressGoesToItsOwnCall: the calls of one session share a queue inside the
+// library, and whichever reads first would get the progress of another.
+func TestProgressGoesToItsOwnCall(t *testing.T) {
+	for _, version := range []string{"2025-11-25", "2026-07-28"} {
+		t.Run(version, func(t *testing.T) {
+			r := rig.New(t, rig.Options{Market: fast()})
+			id := rent(t, r, "stop")
+			w := &wire{t: t, modern: version >= "2026", caps: cannotAsk}
+			link := w.overHTTP(serveHTTP(t, r, server.HTTP{}), way{over: "http", version: version})
+			w.greet(version)
+			var calls sync.WaitGroup
+			for i := range 10 {
+				calls.Go(func() {
+					line := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":%s}`, 100+i,
+						w.era(fmt.Sprintf(`{"name":"wait_for_instance","arguments":{"instance_id":%d,"until":"ready"},"_meta":{"progressToken":"token-%d"}}`, id, i)))
+					resp, err := link.client.Do(link.request([]byte(line)))
+					if !assert.NoError(t, err) {
+						return
+					}
+					body, err := io.ReadAll(resp.Body)
+					assert.NoError(t, errors.Join(err, resp.Body.Close()))
+					events := strings.Count(string(body), "notifications/progress")
+					assert.Positive(t, events)
+					assert.Equal(t, events, strings.Count(string(body), fmt.Sprintf(`"progressToken":"token-%d"`, i)), "all of it is its own")
+					last := strings.LastIndex(string(body), ": ready")
+					assert.Less(t, last, strings.Index(string(body), fmt.Sprintf(`"id":%d`, 100+i)), "and comes before the result")
+				})
+			}
+			calls.Wait()
+		})
 	}
 }

@@ -27,17 +27,18 @@ func (c Call) Progress(done, total float64, message string) {
 
 // reporter reports the progress of one call to the client that made it.
 type reporter struct {
-	srv      *server.MCPServer
-	token    mcp.ProgressToken
-	reported atomic.Bool
+	srv    *server.MCPServer
+	direct func(ctx context.Context, params map[string]any) bool
+	token  mcp.ProgressToken
+	queued atomic.Bool // a report, in the library
 }
 
 // reporterOf returns nil when the caller did not ask for progress.
-func reporterOf(ctx context.Context, req mcp.CallToolRequest) *reporter {
+func (r *Runner) reporterOf(ctx context.Context, req mcp.CallToolRequest) *reporter {
 	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
 		return nil
 	}
-	return &reporter{srv: server.ServerFromContext(ctx), token: req.Params.Meta.ProgressToken}
+	return &reporter{srv: server.ServerFromContext(ctx), direct: r.report, token: req.Params.Meta.ProgressToken}
 }
 
 // report sends one report; one that cannot be delivered is dropped.
@@ -46,7 +47,10 @@ func (p *reporter) report(ctx context.Context, done, total float64, message stri
 	if total > 0 {
 		params["total"] = total
 	}
-	p.reported.Store(true)
+	if p.direct(ctx, params) {
+		return
+	}
+	p.queued.Store(true)
 	_ = p.srv.SendNotificationToClient(ctx, "notifications/progress", params)
 }
 
@@ -59,17 +63,17 @@ const (
 // of their own, and the result of the call could overtake or drop the last.
 func (p *reporter) flush(ctx context.Context) {
 	session := server.ClientSessionFromContext(ctx)
-	if session == nil || !p.reported.Load() {
+	if session == nil || !p.queued.Load() {
 		return
 	}
 	for range flushTries {
-		queued := len(session.NotificationChannel())
+		left := len(session.NotificationChannel())
 		select {
 		case <-time.After(flushPause): //nolint:forbidigo // a pause of the transport, not of the product
 		case <-ctx.Done():
 			return
 		}
-		if queued == 0 {
+		if left == 0 {
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -24,8 +25,13 @@ type Config struct {
 	Caller         func(ctx context.Context) string // names the principal of a request
 	ApproveCommand func(code string) string         // the command line that approves a code
 	Sandbox        bool                             // quotes say that no real money is spent
-	AnswerWithin   time.Duration                    // every call answers in that time
-	Now            func() time.Time
+
+	// Report sends progress to the very call that ctx is of, or returns false
+	// where only the library can.
+	Report func(ctx context.Context, params map[string]any) bool
+
+	AnswerWithin time.Duration // every call answers in that time
+	Now          func() time.Time
 }
 
 // Runner runs tools: it takes requests from MCP or from the command line.
@@ -36,9 +42,13 @@ type Runner struct {
 	caller         func(ctx context.Context) string
 	approveCommand func(code string) string
 	sandbox        bool
+	report         func(ctx context.Context, params map[string]any) bool
 	answerWithin   time.Duration
 	now            func() time.Time
 	tools          []Tool
+
+	over chan struct{} // closed by Stop
+	stop func()
 }
 
 // NewRunner returns a Runner for the tools of sets, in order of their names.
@@ -46,7 +56,9 @@ func NewRunner(c Config, sets []Set) *Runner {
 	r := &Runner{
 		guard: c.Guard, log: c.Log, explain: c.Explain, caller: c.Caller, approveCommand: c.ApproveCommand,
 		sandbox: c.Sandbox, answerWithin: c.AnswerWithin, now: c.Now,
+		report: c.Report, over: make(chan struct{}),
 	}
+	r.stop = sync.OnceFunc(func() { close(r.over) })
 	for _, set := range sets {
 		r.tools = append(r.tools, set.Tools...)
 	}
@@ -98,6 +110,10 @@ func (r *Runner) Find(name string) (Tool, bool) {
 	return r.tools[i], true
 }
 
+// Stop cuts short every call that is on its way, so that it still answers. An
+// order goes on without its call.
+func (r *Runner) Stop() { r.stop() }
+
 // Names lists the names of all tools, aliases left out.
 func (r *Runner) Names() []string {
 	names := make([]string, len(r.tools))
@@ -113,7 +129,7 @@ func (r *Runner) serve(ctx context.Context, t Tool, req mcp.CallToolRequest) *mc
 		args = marshal(req.Params.Arguments)
 	}
 	call := Call{Caller: r.caller(ctx)}
-	progress := reporterOf(ctx, req)
+	progress := r.reporterOf(ctx, req)
 	if progress != nil {
 		call.progress = func(done, total float64, message string) { progress.report(ctx, done, total, message) }
 		defer progress.flush(ctx)
@@ -156,6 +172,13 @@ func (r *Runner) run(ctx context.Context, t Tool, req request) (res *mcp.CallToo
 	req.parent = ctx
 	ctx, cancel := context.WithTimeout(ctx, r.answerWithin)
 	defer cancel()
+	go func() {
+		select {
+		case <-r.over:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	return t.run(ctx, r, req)
 }
 
