@@ -47,12 +47,13 @@ func neutral(environ []string) []string {
 	return kept
 }
 
-// ask sends one line and returns the next.
-func (p *process) ask(line string) (string, error) {
-	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
-		return "", err
+// ask sends one line and waits for the next.
+func (p *process) ask(line string) error {
+	_, err := io.WriteString(p.in, line+"\n")
+	if err == nil {
+		_, err = p.out.ReadString('\n')
 	}
-	return p.out.ReadString('\n')
+	return err
 }
 
 // url reads where an HTTP server says it is.

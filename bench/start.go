@@ -51,7 +51,7 @@ func (s *starter) once(ctx context.Context) error {
 		return err
 	}
 	defer p.end()
-	_, err = p.ask(hello)
+	err = p.ask(hello)
 	s.took.took = append(s.took.took, clock.Now().Sub(began))
 	return err
 }

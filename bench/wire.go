@@ -53,7 +53,7 @@ type pipe struct {
 
 // overStdio shakes hands and returns n lanes that share the process.
 func overStdio(p *process, r request, n int) ([]lane, error) {
-	if _, err := p.ask(hello); err != nil {
+	if err := p.ask(hello); err != nil {
 		return nil, err
 	}
 	if _, err := io.WriteString(p.in, ready+"\n"); err != nil {

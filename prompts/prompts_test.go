@@ -136,7 +136,7 @@ func TestWithoutAKeyThePromptsStillWork(t *testing.T) {
 	b := onMarket(t, r)
 	for name, args := range each() {
 		text := b.get(name, args)
-		require.Contains(t, text, "Before anything else tell me that the account could not be read (no_key)", name)
+		require.Contains(t, text, "Before anything else tell me that the facts could not be read (no_key)", name)
 		require.Contains(t, text, "set VAST_API_KEY")
 		require.Contains(t, text, "--sandbox")
 		require.Contains(t, facts(t, text), "limit max_lease: 168 h", "what is ours is known")
@@ -152,7 +152,7 @@ func TestAFailingAPIIsSaidAndNotFatal(t *testing.T) {
 		b := withAPI(t, &api{err: err, rows: []vast.Instance{{ID: 5}}})
 		for name, args := range each() {
 			text := b.get(name, args)
-			require.Contains(t, text, "the account could not be read (", name)
+			require.Contains(t, text, "the facts could not be read (", name)
 			require.NotContains(t, text, "canary")
 			require.NotContains(t, strings.Replace(text, facts(t, text), "", 1), "ignore", "what the API says is a fact, not a step")
 		}

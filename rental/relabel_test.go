@@ -45,6 +45,7 @@ func TestALabelThatIsNotKeptStartsNothing(t *testing.T) {
 		})
 	}
 	on(t, rig.Options{Transport: lose}, func(t *testing.T, b *bench) {
+		t.Helper()
 		id := b.stopped("RTX 4090")
 		b.ask("start_instance", one(id))
 		deaf = true
@@ -72,6 +73,7 @@ func TestAStartAndANewTextSideBySide(t *testing.T) {
 	for late := range 6 {
 		t.Run(fmt.Sprint(late), func(t *testing.T) {
 			on(t, rig.Options{Transport: slow}, func(t *testing.T, b *bench) {
+				t.Helper()
 				id := b.stopped("RTX 4090")
 				b.ask("start_instance", one(id))
 				var wg sync.WaitGroup
@@ -98,6 +100,7 @@ func TestAStartAndANewTextSideBySide(t *testing.T) {
 // started.
 func TestALabelWithoutRoom(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		id := b.foreign("RTX 3090", strings.Repeat("x", 200))
 		require.NoError(t, b.Client.Instances.SetLabel(t.Context(), id, strings.Repeat("x", 1000)))
 		require.NoError(t, b.Client.Instances.Stop(t.Context(), id))

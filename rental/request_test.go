@@ -18,6 +18,7 @@ import (
 func TestWhatCannotBeRented(t *testing.T) {
 	long := strings.Repeat("x", 40_000)
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		offer := vast.OfferID(b.Offer("RTX 4090"))
 		for _, c := range []struct {
 			field  string
@@ -62,6 +63,7 @@ func TestWhatCannotBeRented(t *testing.T) {
 // TestWhatIsApprovedIsSeen: what will run there is shown, and no secret is.
 func TestWhatIsApprovedIsSeen(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		r := rental.Request{
 			Offer: vast.OfferID(b.Offer("RTX 4090")), Image: "a/b", DiskGB: 10, OnExpiry: rental.OnExpiryStop, RunType: rental.RunJupyter,
 			Env: map[string]string{"TOKEN": "canary"}, Ports: []string{"8080", "53:5353/udp"}, OnStart: "curl x | sh\nrm -rf /data",

@@ -35,6 +35,7 @@ func broken(t *testing.T, text string) sandbox.Options {
 // TestALostStartIsGivenUpAfterTwoLooks: one in the queue may wake between them.
 func TestALostStartIsGivenUpAfterTwoLooks(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		id := b.stopped("RTX 4090")
 		b.ask("start_instance", one(id))
 		b.Break("start:before:502:9")
@@ -57,6 +58,7 @@ func TestALostStartIsGivenUpAfterTwoLooks(t *testing.T) {
 // TestALostStartThatWakesBetweenTheLooksIsFound: the GPUs came free.
 func TestALostStartThatWakesBetweenTheLooksIsFound(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		id := b.stopped("RTX 4090")
 		b.ask("start_instance", one(id))
 		b.Break("start:before:502:3")
@@ -99,6 +101,7 @@ func TestAMachineThatWasStartedAgainIsNotGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			on(t, rig.Options{}, func(t *testing.T, b *bench) {
+				t.Helper()
 				args := rent(b.Offer("RTX 4090"), "")
 				id := b.answer(b.Approved("create_instance", args)).InstanceID
 				first := b.nonceOf(guard.KindCreate)
@@ -133,6 +136,7 @@ func TestAFreshMachineThatCannotBeReadIsLookedForInTheList(t *testing.T) {
 		})
 	}
 	on(t, rig.Options{Transport: after}, func(t *testing.T, on *bench) {
+		t.Helper()
 		b = on
 		got := b.answer(b.Approved("create_instance", rent(b.Offer("RTX 4090"), "")))
 		require.Equal(t, tool.Done, got.Status, got.Message)
@@ -149,6 +153,7 @@ func TestAnOrderIsGivenUpAfterThreeLooks(t *testing.T) {
 	}{"seldom": {time.Hour, 2}, "often": {time.Minute, 15}} {
 		t.Run(name, func(t *testing.T) {
 			on(t, rig.Options{Market: broken(t, "create:before:502:1")}, func(t *testing.T, b *bench) {
+				t.Helper()
 				args := rent(b.Offer("RTX 4090"), "")
 				b.ask("create_instance", args)
 				require.Equal(t, tool.Unknown, b.answer(b.Call("create_instance", args)).Status)
@@ -195,6 +200,7 @@ func TestALateAnswerKnowsMoreThanALook(t *testing.T) {
 				o.Market = broken(t, c.fault)
 			}
 			on(t, o, func(t *testing.T, b *bench) {
+				t.Helper()
 				args := rent(b.Offer("RTX 4090"), "")
 				b.ask("create_instance", args)
 				var wg sync.WaitGroup
@@ -225,6 +231,7 @@ func TestALateAnswerKnowsMoreThanALook(t *testing.T) {
 // second look makes certain. Until then it counts, and is said to be open.
 func TestAThrottledOrderKeepsItsYesAfterTwoLooks(t *testing.T) {
 	on(t, rig.Options{Market: broken(t, "create:before:429:1")}, func(t *testing.T, b *bench) {
+		t.Helper()
 		args := rent(b.Offer("RTX 4090"), "")
 		b.ask("create_instance", args)
 		b.Fails(tool.RateLimited, "create_instance", args)
@@ -256,6 +263,7 @@ func TestAnOrderThatNeverLeftKeepsItsYes(t *testing.T) {
 		})
 	}
 	on(t, rig.Options{Transport: unplugged}, func(t *testing.T, b *bench) {
+		t.Helper()
 		args := rent(b.Offer("RTX 4090"), "")
 		b.ask("create_instance", args)
 		b.Fails(tool.Unavailable, "create_instance", args)
@@ -288,6 +296,7 @@ func TestTheIDOfAnAnswerIsNotBelievedAlone(t *testing.T) {
 				})
 			}
 			on(t, rig.Options{Transport: lie}, func(t *testing.T, b *bench) {
+				t.Helper()
 				id := b.foreign("RTX 3090", label)
 				other = id
 				got := b.answer(b.Approved("create_instance", rent(b.Offer("RTX 4090"), "")))
@@ -313,6 +322,7 @@ func TestAPanicInAnOrderIsSettled(t *testing.T) {
 		})
 	}
 	on(t, rig.Options{Transport: fail}, func(t *testing.T, b *bench) {
+		t.Helper()
 		args := rent(b.Offer("RTX 4090"), "")
 		b.ask("create_instance", args)
 		got := b.answer(b.Call("create_instance", args))

@@ -32,6 +32,7 @@ func (b *bench) taken() (id, taker vast.InstanceID) {
 // TestAQueuedStartLeavesTheQueue: it would start, and bill, any time later.
 func TestAQueuedStartLeavesTheQueue(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		id, taker := b.taken()
 		b.ask("start_instance", one(id))
 		nonces := len(b.counting())
@@ -46,6 +47,7 @@ func TestAQueuedStartLeavesTheQueue(t *testing.T) {
 // TestAQueueThatCannotBeLeftIsSaidSo: the machine may start by itself.
 func TestAQueueThatCannotBeLeftIsSaidSo(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
 		id, taker := b.taken()
 		b.ask("start_instance", one(id))
 		b.Break("stop:before:500:4")
@@ -78,6 +80,7 @@ func TestAnEarlierTryIsNotForgotten(t *testing.T) {
 		})
 	}
 	on(t, rig.Options{Transport: blind}, func(t *testing.T, on *bench) {
+		t.Helper()
 		b = on
 		id := b.stopped("RTX 4090")
 		b.ask("start_instance", one(id))

@@ -1,5 +1,7 @@
 package sandbox
 
+import "encoding/json"
+
 const (
 	userID   = 777_001
 	keyID    = 5_550_001
@@ -64,11 +66,18 @@ type userRow struct {
 
 // currentUser answers GET /users/current/. It tells the key and other
 // secrets, as the API does.
-func (t *tx) currentUser() answer {
+func (t *tx) currentUser() answer { return reply(t.user()) }
+
+// user is the account with what was changed of its profile.
+func (t *tx) user() userRow {
 	credit := t.st.credit(t.now)
-	return reply(userRow{
+	key := t.st.mainKey(t.m.key)
+	if t.key != nil {
+		key = t.key.Key
+	}
+	row := userRow{
 		ID: userID, Username: username, Email: email, Fullname: "Sandbox Account",
-		APIKey: t.m.key, KeyID: keyID,
+		APIKey: key, KeyID: t.keyID(),
 		SID:       secret(t.st.Seed, "session", userID),
 		CrispHMAC: secret(t.st.Seed, "crisp", userID),
 		CanPay:    true, HasBilling: true, BillingCreditonly: 1,
@@ -81,7 +90,9 @@ func (t *tx) currentUser() answer {
 		EmailVerified:    true, PasswordResettable: true,
 		IsSubjectToDeletion: credit < 0,
 		TFAStatus:           "disabled",
-	})
+	}
+	_ = json.Unmarshal(encode(t.st.Account.Profile), &row) // it was checked when it was changed
+	return row
 }
 
 func dollars(micro int64) float64 { return float64(micro) / 1e6 }

@@ -15,6 +15,7 @@ type answer struct {
 	header http.Header // beside Content-Type and Date
 	kind   string      // Content-Type
 	body   []byte
+	kept   bool // a refusal that changed the market all the same
 }
 
 // The official client compares with exactly this.
@@ -30,6 +31,8 @@ type outcome struct {
 	Error   string `json:"error,omitempty"`
 	Msg     string `json:"msg,omitempty"`
 	AskID   int64  `json:"ask_id,omitempty"`
+
+	NewContract int64 `json:"new_contract,omitempty"`
 }
 
 func refuse(status int, code, msg string) answer {

@@ -25,6 +25,11 @@ var (
 	inUserRead       = access{group: "user_read", badKey: http.StatusNotFound}
 	inUserWrite      = access{group: "user_write", badKey: http.StatusNotFound}
 	inBillingRead    = access{group: "billing_read", badKey: http.StatusNotFound}
+	inBillingWrite   = access{group: "billing_write", badKey: http.StatusNotFound}
+	inMachineRead    = access{group: "machine_read", badKey: http.StatusUnauthorized}
+	inMachineWrite   = access{group: "machine_write", badKey: http.StatusUnauthorized}
+	inTeamRead       = access{group: "team_read", badKey: http.StatusUnauthorized}
+	inTeamWrite      = access{group: "team_write", badKey: http.StatusUnauthorized}
 )
 
 // keyOf is the request's key: a bearer, or the older query argument.
@@ -34,7 +39,8 @@ func keyOf(r *http.Request) string {
 }
 
 // authorize checks the request's key. It reports the refusal, if any.
-func (t *tx) authorize(a access) (answer, bool) {
+func (t *tx) authorize(r route) (answer, bool) {
+	a := r.access
 	if a.group == "" {
 		return answer{}, true
 	}
@@ -42,8 +48,14 @@ func (t *tx) authorize(a access) (answer, bool) {
 	if key == "" {
 		return refuse(http.StatusForbidden, "auth_error", "This action requires login."), false
 	}
-	if sameKey(key, t.m.key) {
+	if sameKey(key, t.st.mainKey(t.m.key)) || sameKey(key, t.m.hostKey) {
 		return answer{}, true
+	}
+	for i := range t.st.Account.APIKeys {
+		if k := &t.st.Account.APIKeys[i]; sameKey(key, k.Key) {
+			t.key = new(*k)
+			return lacksGroup(a), k.grants().allow(a.group, r.name(), t.callArgs(r), k.params())
+		}
 	}
 	for _, c := range t.st.Contracts {
 		if sameKey(key, c.Key) {
@@ -63,9 +75,12 @@ func (t *tx) authorizeInstance(c *contract, a access) (answer, bool) {
 	case a.own:
 		return refuse(a.badKey, "auth_error", "Invalid user key"), false
 	default:
-		msg := fmt.Sprintf("Your key lacks the %s permission group", a.group)
-		return refuse(http.StatusUnauthorized, "auth_error", msg), false
+		return lacksGroup(a), false
 	}
+}
+
+func lacksGroup(a access) answer {
+	return refuse(http.StatusUnauthorized, "auth_error", fmt.Sprintf("Your key lacks the %s permission group", a.group))
 }
 
 func sameKey(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,23 +27,50 @@ func (c *contract) boot(seed uint64, at time.Time) {
 		at = at.Add(after)
 		c.Plan = append(c.Plan, step{At: at, Phase: p})
 	}
-	if c.Pulled {
+	switch {
+	case c.Pulled:
 		then(d.duration(startLeast, startMost), created)
 		then(d.duration(startLeast, restartMost-startMost), running)
+	case c.mishap() == deadHost:
+		then(reapAfter, reaped)
 		return
-	}
-	then(d.duration(noticeLeast, noticeMost), loading)
-	if c.Launch.pullError() != "" {
+	case c.Launch.pullError() != "":
+		then(d.duration(noticeLeast, noticeMost), loading)
 		then(d.duration(noticeLeast, noticeMost), pullFailed)
 		then(giveUpAfter, abandoned)
 		return
+	default:
+		then(d.duration(noticeLeast, noticeMost), loading)
+		then(c.pullTime(seed), created)
+		then(d.duration(startLeast, startMost), running)
 	}
-	then(c.pullTime(seed), created)
-	then(d.duration(startLeast, startMost), running)
+	switch c.mishap() {
+	case noStart:
+		c.Plan[len(c.Plan)-1].Phase = unstarted
+	case shortRun:
+		then(runFor, finished)
+	case lostHost:
+		then(runFor, unheard)
+		then(offlineAfter, offline)
+		then(offlineFor, running)
+	default: // the others come later, or do not keep it from booting
+	}
+}
+
+// load plans the way up to where the container could start.
+func (c *contract) load(seed uint64, at time.Time) {
+	c.boot(seed, at)
+	i := slices.IndexFunc(c.Plan, func(s step) bool { return s.Phase == running || s.Phase == unstarted || s.Phase == abandoned })
+	if i >= 0 {
+		c.Plan = c.Plan[:i]
+	}
 }
 
 // pullTime is how long the image takes to pull; some hosts have it already.
 func (c *contract) pullTime(seed uint64) time.Duration {
+	if c.Pull > 0 {
+		return c.Pull
+	}
 	d := c.dice(seed, "pull")
 	if d.chance(0.15) {
 		return d.duration(time.Second, 5*time.Second)
@@ -75,6 +103,9 @@ func splitImage(image string) (repo, tag string) {
 
 // statusMsg is what the host says of the container at a moment.
 func (c *contract) statusMsg(seed uint64, now time.Time) *string {
+	if c.Copy.underway(now) {
+		return new(c.Copy.progress(now))
+	}
 	switch c.Phase {
 	case accepted:
 		return nil
@@ -84,6 +115,8 @@ func (c *contract) statusMsg(seed uint64, now time.Time) *string {
 		return new(c.pullProgress(seed, now))
 	case created:
 		return new(fmt.Sprintf("%s: Pull complete", c.layer(seed, layers-1)))
+	case unstarted, finished:
+		return new(c.mishapMessage())
 	case exited:
 		if !c.Pulled {
 			return nil

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,7 +19,8 @@ const (
 	day        = 24 * time.Hour
 )
 
-// chargeRow is a line of the bill: a day of an instance, or an item of it.
+// chargeRow is a line of the bill: a day of an instance or a volume, or an
+// item of it.
 type chargeRow struct {
 	Start       int64       `json:"start"`
 	End         int64       `json:"end"`
@@ -28,13 +30,13 @@ type chargeRow struct {
 	Amount      float64     `json:"amount"`
 	Metadata    any         `json:"metadata"`
 	Items       []chargeRow `json:"items"`
-	instance    int64
+	of          int64       // instance or volume
 }
 
 // chargeQuery is a request for charges, understood.
 type chargeQuery struct {
 	from, to    time.Time
-	instances   bool // the only kind that is sold here
+	types       []string // empty: all
 	latestFirst bool
 	limit       int
 	after       *chargeToken
@@ -47,7 +49,7 @@ type chargeToken struct {
 }
 
 func parseCharges(q url.Values) (chargeQuery, answer, bool) {
-	c := chargeQuery{instances: true, latestFirst: q.Get("latest_first") == "true", limit: chargePage}
+	c := chargeQuery{latestFirst: q.Get("latest_first") == "true", limit: chargePage}
 	refused := func(a answer) (chargeQuery, answer, bool) { return c, a, false }
 	var where struct {
 		Day struct {
@@ -67,7 +69,7 @@ func parseCharges(q url.Values) (chargeQuery, answer, bool) {
 			return refused(refuse(http.StatusBadRequest, "invalid_request", "type contains invalid value(s)"))
 		}
 	}
-	c.instances = len(where.Type.In) == 0 || slices.Contains(where.Type.In, "instance")
+	c.types = where.Type.In
 	c.from, c.to = fromUnix(*where.Day.GTE), fromUnix(*where.Day.LTE)
 	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
 		c.limit = min(n, chargePage)
@@ -89,29 +91,26 @@ func fromUnix(seconds float64) time.Time {
 }
 
 // charges answers GET /charges/: a row for each day of each instance, made
-// from the meters, growing until the instance is destroyed.
+// from the meters, growing until the instance is destroyed, and likewise for
+// volumes.
 func (t *tx) charges() answer {
 	q, refusal, ok := parseCharges(t.r.URL.Query())
 	if !ok {
 		return refusal
 	}
-	rows := []chargeRow{}
-	if q.instances {
-		rows = t.chargeRows(q.from, q.to)
-	}
+	rows := slices.DeleteFunc(t.chargeRows(q.from, q.to), func(r chargeRow) bool { return len(q.types) > 0 && !slices.Contains(q.types, r.Type) })
 	total := len(rows)
 	if q.latestFirst {
 		slices.Reverse(rows)
 	}
 	if q.after != nil {
-		i := slices.IndexFunc(rows, func(r chargeRow) bool { return r.Start == q.after.Day && r.instance == q.after.ID })
-		rows = rows[i+1:]
+		rows = slices.DeleteFunc(rows, func(r chargeRow) bool { return !q.behind(r) })
 	}
 	var next *string
 	if len(rows) > q.limit {
 		rows = rows[:q.limit]
 		last := rows[q.limit-1]
-		next = new(base64.StdEncoding.EncodeToString(encode(map[string]any{"values": chargeToken{last.Start, last.instance}})))
+		next = new(base64.StdEncoding.EncodeToString(encode(map[string]any{"values": chargeToken{last.Start, last.of}})))
 	}
 	return reply(struct {
 		Success   bool        `json:"success"`
@@ -122,8 +121,18 @@ func (t *tx) charges() answer {
 	}{true, len(rows), total, next, rows})
 }
 
-// dayOf is a day of an instance.
-type dayOf struct{ day, instance int64 }
+// behind tells whether a row comes after the page before, whose last row may
+// be gone by now.
+func (q chargeQuery) behind(r chargeRow) bool {
+	order := cmp.Or(cmp.Compare(r.Start, q.after.Day), cmp.Compare(r.of, q.after.ID))
+	if q.latestFirst {
+		order = -order
+	}
+	return order > 0
+}
+
+// dayOf is a day of an instance or a volume.
+type dayOf struct{ day, id int64 }
 
 // usage is what the meters of one kind ran up in a day.
 type usage struct {
@@ -135,7 +144,7 @@ type usage struct {
 // chargeRows are the days that touch the given time, oldest first.
 func (t *tx) chargeRows(from, to time.Time) []chargeRow {
 	used := map[dayOf]map[string]usage{}
-	for _, m := range t.st.Meters {
+	for m := range t.st.meters() {
 		for start := latest(m.Start, from).Truncate(day); !start.After(to) && m.between(start, t.now) > 0; start = start.Add(day) {
 			until := start.Add(day)
 			if t.now.Before(until) {
@@ -149,7 +158,7 @@ func (t *tx) chargeRows(from, to time.Time) []chargeRow {
 			used[key][m.Kind] = usage{u.amount + m.amount(until) - m.amount(start), u.ran + m.between(start, until), m.Rate}
 		}
 	}
-	byAge := func(a, b dayOf) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.instance, b.instance)) }
+	byAge := func(a, b dayOf) int { return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.id, b.id)) }
 	rows := []chargeRow{}
 	for _, key := range slices.SortedFunc(maps.Keys(used), byAge) {
 		rows = append(rows, t.chargeRow(key, used[key]))
@@ -164,17 +173,11 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// chargeRow is one day of one instance; its amount is the sum of its rounded
-// items.
-func (t *tx) chargeRow(of dayOf, used map[string]usage) chargeRow {
-	p := t.st.billed(of.instance)
-	row := chargeRow{
-		Start: of.day, End: of.day + int64(day/time.Second), Type: "instance",
-		Source:      new(fmt.Sprintf("instance-%d", of.instance)),
-		Description: fmt.Sprintf("Instance %d Charges - 1 day", of.instance),
-		Metadata:    map[string]any{"label": p.Label, "template_id": p.TemplateID},
-		instance:    of.instance,
-	}
+// chargeRow is one day of one instance or volume; its amount is the sum of its
+// rounded items.
+func (t *tx) chargeRow(key dayOf, used map[string]usage) chargeRow {
+	p := t.st.billed(key.id)
+	row := chargeRow{Start: key.day, End: key.day + int64(day/time.Second), Type: "instance", of: key.id}
 	item := func(kind, format string, args ...any) {
 		amount := round(dollars(used[kind].amount), 3)
 		row.Amount = round(row.Amount+amount, 3)
@@ -186,20 +189,31 @@ func (t *tx) chargeRow(of dayOf, used map[string]usage) chargeRow {
 	traffic := func(kind string, gbPerHour float64) {
 		item(kind, "%.3f GB at $%.3f/GB", used[kind].ran.Hours()*gbPerHour, float64(used[kind].rate)/1e9/gbPerHour)
 	}
-	item(gpuMeter, "%.3f hours at $%.3f/hour", used[gpuMeter].ran.Hours(), float64(used[gpuMeter].rate)/1e9)
-	item(diskMeter, "%.3f GB for %.3f hours", p.Disk, used[diskMeter].ran.Hours())
-	traffic(downloadMeter, downloadGBPerHour)
-	traffic(uploadMeter, uploadGBPerHour)
+	if space, isVolume := used[volumeMeter]; isVolume {
+		row.Type, row.Metadata = "volume", map[string]any{"label": p.Label}
+		item(volumeMeter, "%.3f GB for %.3f hours", p.Disk, space.ran.Hours())
+	} else {
+		row.Metadata = map[string]any{"label": p.Label, "template_id": p.TemplateID}
+		item(gpuMeter, "%.3f hours at $%.3f/hour", used[gpuMeter].ran.Hours(), float64(used[gpuMeter].rate)/1e9)
+		item(diskMeter, "%.3f GB for %.3f hours", p.Disk, used[diskMeter].ran.Hours())
+		traffic(downloadMeter, downloadGBPerHour)
+		traffic(uploadMeter, uploadGBPerHour)
+	}
+	row.Source = new(fmt.Sprintf("%s-%d", row.Type, key.id))
+	row.Description = fmt.Sprintf("%s %d Charges - 1 day", strings.ToUpper(row.Type[:1])+row.Type[1:], key.id)
 	return row
 }
 
 // itemTypes are the bill's words for what is metered.
-var itemTypes = map[string]string{gpuMeter: "gpu", diskMeter: "disk", downloadMeter: "bwd", uploadMeter: "bwu"}
+var itemTypes = map[string]string{gpuMeter: "gpu", diskMeter: "disk", downloadMeter: "bwd", uploadMeter: "bwu", volumeMeter: "disk"}
 
-// billed is what a bill says of an instance, also when it is gone.
+// billed is what a bill says of an instance or a volume, also when it is gone.
 func (st *state) billed(id int64) past {
 	if c := st.contract(id); c != nil {
 		return c.past()
+	}
+	if v := st.volume(id); v != nil {
+		return v.past()
 	}
 	for _, p := range st.Past {
 		if p.ID == id {

@@ -1,11 +1,10 @@
 package sandbox
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -13,6 +12,9 @@ import (
 func (m *Market) control(r *http.Request) answer {
 	if !fromLoopback(r) {
 		return refuse(http.StatusForbidden, "not_authorized", "The sandbox's controls answer on loopback only.")
+	}
+	if id, ok := strings.CutPrefix(r.URL.Path, insidePath); ok && r.Method == http.MethodGet {
+		return m.getInside(r, id)
 	}
 	switch r.Method + " " + r.URL.Path {
 	case "POST /__sandbox/faults":
@@ -30,20 +32,15 @@ func fromLoopback(r *http.Request) bool {
 	return err == nil && ip != nil && ip.IsLoopback()
 }
 
-// postFaults takes one fault or a list.
+// postFaults takes one fault or a list, or a seed for some.
 func (m *Market) postFaults(r *http.Request) answer {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err != nil {
 		return badJSON()
 	}
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		body = append(append([]byte("["), body...), ']')
-	}
-	var faults []Fault
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&faults); err != nil {
-		return refuse(http.StatusBadRequest, "invalid_request", "Invalid json body: "+err.Error())
+	faults, err := ParseFaults(body)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "invalid_request", err.Error())
 	}
 	if err := m.Break(faults...); err != nil {
 		return refuse(http.StatusBadRequest, "invalid_args", err.Error())

@@ -53,7 +53,12 @@ func (t *tx) create() answer {
 	if json.Unmarshal(t.body, &in) != nil {
 		return badJSON()
 	}
-	l, err := in.launch()
+	return t.rent(id, in)
+}
+
+// rent makes a contract on an offer, or says why not.
+func (t *tx) rent(id int64, in createRequest) answer {
+	l, err := in.launch(t.st.Account.Templates)
 	if err != nil {
 		return invalidArgs("%v", err)
 	}
@@ -64,10 +69,15 @@ func (t *tx) create() answer {
 	}
 	c := t.draft(in, l, a)
 	if !t.st.free(c, t.now) && in.cancelUnavail() {
-		return offerGone(http.StatusGone, "no_such_ask", id,
-			fmt.Sprintf("error 410/3907: no_such_ask Instance type %d is no longer available.", id))
+		return t.snatched(id)
 	}
 	if refusal, ok := t.checkTerms(in, a); !ok {
+		return refusal
+	}
+	if least := a.minBid(a.standing(t.claims()[a.m.index])); in.Price != nil && *in.Price < least {
+		return t.bidTooLow(c, least, in.cancelUnavail())
+	}
+	if refusal, ok := t.mount(c, in.VolumeInfo); !ok {
 		return refusal
 	}
 	t.sign(c, in.TargetState != wantStopped)
@@ -101,7 +111,7 @@ func offerGone(status int, code string, id int64, msg string) answer {
 }
 
 // launch reads what is to run, with what a template adds to it.
-func (in createRequest) launch() (launch, error) {
+func (in createRequest) launch(own []templateRow) (launch, error) {
 	args := len(in.ArgsStr)
 	for _, arg := range in.Args {
 		args += len(arg)
@@ -119,7 +129,7 @@ func (in createRequest) launch() (launch, error) {
 	}
 	l.Env = env
 	if in.TemplateHashID != "" || in.TemplateID != 0 {
-		template, found := findTemplate(in.TemplateHashID, in.TemplateID)
+		template, found := findTemplate(own, in.TemplateHashID, in.TemplateID)
 		if !found {
 			return launch{}, errors.New("error 400/3473: Invalid args: there is no such template")
 		}
@@ -176,12 +186,8 @@ func (t *tx) checkTerms(in createRequest, a *ask) (answer, bool) {
 		return refused("invalid_price", "error 400/3479: price must be from %g to %d dollars per hour", leastPrice, mostPrice)
 	case in.Price != nil && a.minBid(s) == 0:
 		return refused("invalid_price", "error 400/3479: offer %d takes no bids", a.id)
-	case in.Price != nil && *in.Price < a.minBid(s):
-		return refused("invalid_price", "error 400/3479: price %g is below the minimum bid %g of offer %d", *in.Price, a.minBid(s), a.id)
 	case in.VM && len(t.st.SSHKeys) == 0:
 		return refused("no_ssh_key_for_vm", "error 400/3480: a VM needs an ssh key in the account")
-	case in.VolumeInfo != nil && string(*in.VolumeInfo) != "null":
-		return refuse(http.StatusNotFound, "no_such_volume", "Volume with that ID does not exist."), false
 	case t.st.credit(t.now) <= 0:
 		return lacksCredit(), false
 	}
@@ -194,7 +200,7 @@ func lacksCredit() answer {
 
 // draft is the contract as asked for, with its prices frozen.
 func (t *tx) draft(in createRequest, l launch, a *ask) *contract {
-	base, bid := a.base(), 0.0
+	base, bid := t.view().price(a), 0.0
 	if in.Price != nil {
 		base, bid = *in.Price, *in.Price
 	}
@@ -212,19 +218,23 @@ func (t *tx) draft(in createRequest, l launch, a *ask) *contract {
 		},
 		Key: secret(t.st.Seed, "instance key", id), Jupyter: secret(t.st.Seed, "jupyter token", id),
 		SSHKeys:  slices.Clone(t.st.SSHKeys),
-		Intended: wantStopped, Phase: accepted, Blocked: a.rentedByOthers(),
+		Intended: wantStopped, Phase: accepted, Blocked: a.rentedByOthers(), Floor: a.minBid(standing{}), Base: base,
+		Live: t.m.live, Rival: t.occupant(a),
 	}
 }
 
 // sign makes the contract: its disk costs from now on.
 func (t *tx) sign(c *contract, run bool) {
 	t.st.NextContract++
+	c.foretell(t.st.Seed, t.fate, t.world.asks[c.Ask].m)
+	if c.Fate == vanishes {
+		return
+	}
 	t.st.Contracts = append(t.st.Contracts, c)
-	t.st.openMeter(c.ID, diskMeter, c.Rates.Disk, t.now)
+	t.st.charge(c, t.now, diskMeter)
 	if run {
 		t.st.start(c, t.now)
 		return
 	}
-	c.boot(t.st.Seed, t.now)
-	c.Plan = c.Plan[:len(c.Plan)-1]
+	c.load(t.st.Seed, t.now)
 }

@@ -62,3 +62,9 @@ func round(x float64, decimals int) float64 {
 	unit := math.Pow10(decimals)
 	return math.Round(x*unit) / unit
 }
+
+// exponential has the given mean, as what can happen at any time has. It is
+// at most three years.
+func (d dice) exponential(mean time.Duration) time.Duration {
+	return min(time.Duration(d.ExpFloat64()*float64(mean)), 3*365*day).Truncate(time.Millisecond)
+}

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -36,7 +37,7 @@ func TestParseFault(t *testing.T) {
 	for s, says := range map[string]string{
 		"create":                 "op:when:what:count",
 		"create:after:drop:1:2":  "op:when:what:count",
-		"rent:after:drop:1":      "create, destroy",
+		"rent:after:drop:1":      "create, ",
 		"create:during:drop:1":   "before or after",
 		"create:after:lose:1":    "drop, a status such as 502, or delay=MILLISECONDS",
 		"create:after:delay=x:1": "delay=MILLISECONDS",
@@ -197,6 +198,48 @@ func TestRateLimit(t *testing.T) {
 	r.do(200, "GET", "/__sandbox/ledger", nil)
 	r.pass(5 * time.Second)
 	r.do(200, "GET", "/api/v0/users/current/", nil)
+}
+
+// Beside the shared budget, operations have a pace of their own, and some
+// make the impatient wait longer.
+func TestThresholds(t *testing.T) {
+	r := newRig(t, sandbox.Options{RateLimited: true, Speed: 1000})
+	const ask = "/api/v0/asks/1/"
+	wait := func(status int, method, path string) float64 {
+		t.Helper()
+		res, text, err := r.send(method, path, obj{})
+		require.NoError(t, err)
+		require.Equal(t, status, res.StatusCode, "%s", text)
+		if status != 429 {
+			return 0
+		}
+		var out obj
+		require.NoError(t, json.Unmarshal(text, &out))
+		require.Equal(t, itoa(out["retry_after"]), res.Header.Get("Retry-After"))
+		require.Equal(t, "HTTPTooManyRequests", out["error"])
+		return num(out, "retry_after")
+	}
+	wait(200, "GET", "/api/v1/instances/")
+	require.EqualValues(t, 1, wait(429, "GET", "/api/v1/instances/"))
+	wait(200, "GET", path(1))
+	wait(200, "GET", "/api/v0/users/current/") // it has no pace of its own
+	wait(200, "GET", "/api/v0/users/current/")
+	r.pass(20 * time.Second)
+
+	wait(400, "PUT", ask)
+	r.pass(4 * time.Second)
+	require.EqualValues(t, 12, wait(429, "PUT", ask), "the penalty")
+	r.pass(11 * time.Second)
+	require.EqualValues(t, 12, wait(429, "PUT", ask), "again")
+	r.pass(12 * time.Second)
+	wait(400, "PUT", ask)
+
+	for range 10 {
+		r.pass(2500 * time.Millisecond)
+		wait(200, "POST", bundles)
+	}
+	r.pass(2500 * time.Millisecond)
+	require.EqualValues(t, 35, wait(429, "POST", bundles), "ten a minute")
 }
 
 func TestTransport(t *testing.T) {

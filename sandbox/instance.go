@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,11 +20,7 @@ func (t *tx) instanceRow(c *contract, listed bool) instanceRow {
 	a := t.world.asks[c.Ask]
 	s := a.standing(t.claims()[a.m.index])
 	o := a.row(view{born: t.st.Born, now: t.now, storage: c.Disk}, s)
-	base := a.base()
-	if c.Bid > 0 {
-		base = c.Bid
-	}
-	o.price(base, c.Disk, 0)
+	o.price(cmp.Or(c.Base, c.Bid, a.base()), c.Disk, c.Deposit.discount())
 	row := instanceRow{ID: c.ID, Label: c.Label, MachineID: o.MachineID, HostID: o.HostID}
 	row.copyOffer(&o)
 	row.describeLaunch(c)
@@ -32,9 +29,10 @@ func (t *tx) instanceRow(c *contract, listed bool) instanceRow {
 	row.describeNetwork(c, a.m)
 	row.describeLoad(c, a.m, t.now)
 	row.describeTraffic(t.st, t.now)
+	row.describeDeposit(t.st, c, t.now)
 	row.MinBid = a.minBid(s)
 	if listed {
-		row.CountryCode, row.VolumeInfo = a.m.country, []volumeRow{}
+		row.CountryCode, row.VolumeInfo = a.m.country, t.mountedBy(c)
 	}
 	if c.openPorts(t.now) {
 		row.Ports = c.bindings(t.st.Seed, int(float64(a.m.portCount)*a.frac))
@@ -79,7 +77,7 @@ func (row *instanceRow) describeStatus(c *contract, seed uint64, now time.Time) 
 	row.ActualStatus, row.StatusMsg = c.actualStatus(), c.statusMsg(seed, now)
 	row.IntendedStatus, row.CurState, row.NextState = c.Intended, c.Intended, c.Intended
 	row.DirectPortStart, row.DirectPortEnd = -1, -1
-	if c.Phase == exited {
+	if c.isDown() {
 		row.DirectPortStart = 65535
 	}
 }
@@ -99,7 +97,7 @@ func (row *instanceRow) describeNetwork(c *contract, m *machine) {
 	row.SSHIdx = fmt.Sprint(c.ID%9 + 1)
 	row.SSHHost = fmt.Sprintf("ssh%s.vast.ai", row.SSHIdx)
 	row.SSHPort = 10_000 + c.ID%30_000
-	row.MachineDirSSHPort = 20_000 + int64(m.index)*7
+	row.MachineDirSSHPort = m.daemonPort()
 }
 
 // describeLoad makes up what the host measures: nothing before it reports,
@@ -115,7 +113,7 @@ func (row *instanceRow) describeLoad(c *contract, m *machine, now time.Time) {
 		row.DiskUtil = round(min(0.2+0.02*now.Sub(c.Created).Hours(), 0.7), 3)
 		row.DiskUsage = round(row.DiskUtil*c.Disk, 2)
 	}
-	if c.Phase == exited {
+	if c.isDown() {
 		row.GPUUtil, row.GPUTemp = new(0.0), new(0.0)
 	}
 	if !c.billsGPU() {
@@ -138,10 +136,8 @@ func (row *instanceRow) describeTraffic(st *state, now time.Time) {
 // upHours is how long an instance has been up so far.
 func (st *state) upHours(id int64, now time.Time) float64 {
 	var up time.Duration
-	for _, m := range st.Meters {
-		if m.Instance == id && m.Kind == gpuMeter {
-			up += m.between(m.Start, now)
-		}
+	for m := range st.metersOf(id, gpuMeter) {
+		up += m.between(m.Start, now)
 	}
 	return up.Hours()
 }

@@ -27,7 +27,7 @@ func (t *tx) getInstance() answer {
 		return notFound()
 	}
 	c := t.st.contract(id)
-	if c == nil {
+	if c == nil || t.now.Before(c.Seen) {
 		return reply(map[string]any{"instances": nil})
 	}
 	return reply(map[string]any{"instances": t.instanceRow(c, false)})
@@ -44,10 +44,36 @@ func (t *tx) listInstancesV0() answer {
 
 func (t *tx) instanceRows() []instanceRow {
 	rows := make([]instanceRow, 0, len(t.st.Contracts))
-	for _, c := range t.st.Contracts {
-		rows = append(rows, t.instanceRow(c, true))
+	for _, c := range t.visible() {
+		rows = append(rows, t.listedRow(c))
 	}
 	return rows
+}
+
+func (t *tx) listedRow(c *contract) instanceRow { return t.instanceRow(c, true) }
+
+// visible are the instances that reads find: some are late.
+func (t *tx) visible() []*contract {
+	var seen []*contract
+	for _, c := range t.st.Contracts {
+		if !t.now.Before(c.Seen) {
+			seen = append(seen, c)
+		}
+	}
+	return seen
+}
+
+// storedRow has of an instance only what the API has stored: what lists
+// filter by.
+func (t *tx) storedRow(c *contract) instanceRow {
+	o := &t.world.asks[c.Ask].fixed
+	row := instanceRow{
+		ID: c.ID, Label: c.Label, MachineID: o.MachineID, HostID: o.HostID, GPUName: o.GPUName, Verification: o.Verification,
+		ActualStatus: c.actualStatus(), IntendedStatus: c.Intended, CurState: c.Intended, NextState: c.Intended,
+	}
+	row.describeLaunch(c)
+	row.describeTimes(c, t.now)
+	return row
 }
 
 // changeRequest is the body of PUT /instances/ and of PUT /instances/{id}/.
@@ -174,7 +200,7 @@ func (t *tx) rebootInstance() answer {
 	if !ok {
 		return refusal
 	}
-	if c.Phase != running || c.Intended != wantRunning {
+	if !c.canRestart() {
 		return invalidArgs("Instance %d is not running.", c.ID)
 	}
 	t.st.reboot(c, t.now)

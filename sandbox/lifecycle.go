@@ -15,12 +15,16 @@ func (st *state) advance(now time.Time) {
 		if found {
 			horizon = due.at
 		}
-		if st.anyWanted() {
-			if at, broke := st.brokeBy(horizon); broke {
-				st.At = at
-				st.haltAll(at)
-				continue
-			}
+		spent, horizon := st.depositSpent(horizon)
+		if at, broke := st.brokeBy(horizon); broke {
+			st.At = at
+			st.haltUnpaid(at)
+			continue
+		}
+		if spent != nil {
+			st.At = horizon
+			st.endDiscount(spent, horizon)
+			continue
 		}
 		if !found {
 			break
@@ -32,10 +36,12 @@ func (st *state) advance(now time.Time) {
 	st.At = now
 }
 
-// due is something that happens to a contract at a moment.
+// due is something that happens to a contract at a moment, or to what scales
+// by itself.
 type due struct {
 	at time.Time
 	c  *contract
+	by lapse // instead of c
 }
 
 // nextDue is the earliest thing to happen up to a moment; of two at once the
@@ -54,10 +60,23 @@ func (st *state) nextDue(limit time.Time) (due, bool) {
 	if first.c != nil && first.at.Before(st.At) {
 		first.at = st.At
 	}
-	return first, first.c != nil
+	for _, next := range []func() (time.Time, lapse){st.Serverless.nextLapse, st.Account.nextLapse} {
+		if at, by := next(); by != nil && !at.After(limit) && (first == due{} || at.Before(first.at)) {
+			first = due{at: latest(at, st.At), by: by}
+		}
+	}
+	return first, first != due{}
 }
 
 func (c *contract) nextAt() (time.Time, bool) {
+	at, found := c.nextStep()
+	if len(c.Turns) > 0 && (!found || !at.Before(c.Turns[0].At)) {
+		return c.Turns[0].At, true
+	}
+	return at, found
+}
+
+func (c *contract) nextStep() (time.Time, bool) {
 	switch {
 	case c.holds() && (len(c.Plan) == 0 || !c.Plan[0].At.Before(c.Ends)):
 		return c.Ends, true
@@ -69,40 +88,60 @@ func (c *contract) nextAt() (time.Time, bool) {
 }
 
 func (d due) happen(st *state) {
+	if d.by != nil {
+		d.by.lapse(st, d.at)
+		return
+	}
+	if len(d.c.Turns) > 0 && !d.c.Turns[0].At.After(d.at) {
+		e := d.c.Turns[0]
+		d.c.Turns = d.c.Turns[1:]
+		st.take(d.c, e, d.at)
+		return
+	}
 	if d.c.holds() && !d.at.Before(d.c.Ends) {
 		st.halt(d.c, d.at)
 		return
 	}
 	next := d.c.Plan[0].Phase
 	d.c.Plan = d.c.Plan[1:]
+	if next == reaped {
+		st.destroy(d.c, d.at)
+		return
+	}
 	st.enter(d.c, next, d.at)
 }
 
 // enter changes the phase, and the meters with it.
 func (st *state) enter(c *contract, p phase, at time.Time) {
-	billed := c.billsGPU()
+	billed, wasOffline := c.billsGPU(), c.Phase == offline
 	c.Phase, c.Since = p, at
-	switch {
-	case p == created:
+	switch p {
+	case created:
 		c.Pulled = true
-	case p == abandoned:
+	case abandoned, unstarted:
 		c.Intended = wantStopped
+	default:
+	}
+	switch {
 	case !billed && c.billsGPU():
-		st.openMeter(c.ID, gpuMeter, c.Rates.GPU, at)
-		st.openMeter(c.ID, downloadMeter, c.Rates.Download, at)
-		st.openMeter(c.ID, uploadMeter, c.Rates.Upload, at)
+		st.charge(c, at, gpuMeter, downloadMeter, uploadMeter)
 	case billed && !c.billsGPU():
 		st.closeMeters(c.ID, at, gpuMeter, downloadMeter, uploadMeter)
+	}
+	if p == offline {
+		st.closeMeters(c.ID, at, diskMeter)
+	} else if wasOffline {
+		st.charge(c, at, diskMeter)
 	}
 }
 
 // start wants the instance running and reports whether its GPUs were to be
 // had; otherwise it waits for them in a queue.
 func (st *state) start(c *contract, at time.Time) bool {
-	if c.Intended == wantRunning {
+	if c.Intended == wantRunning && c.Phase != finished {
 		return true
 	}
-	if !c.holds() && !st.free(c, at) {
+	if !c.holds() && !st.winnable(c, at) {
 		if c.Queued.IsZero() {
 			c.Queued = at
 		}
@@ -111,6 +150,8 @@ func (st *state) start(c *contract, at time.Time) bool {
 	c.Queued = time.Time{}
 	c.Intended = wantRunning
 	switch c.Phase {
+	case unheard, offline:
+		c.Plan[len(c.Plan)-1].Phase = running // when the host is back
 	case running:
 		c.Plan = nil // it was about to stop
 	case rebooting:
@@ -130,12 +171,15 @@ func (st *state) stop(c *contract, at time.Time) {
 		return
 	}
 	c.Intended = wantStopped
-	if c.Phase == exited || c.Phase == pullFailed {
+	st.leaveGPUs(c, at)
+	switch {
+	case c.isDown() || c.Phase == pullFailed:
 		c.Plan = nil
-		st.serveQueue(at)
-		return
+	case c.hostGone():
+		c.Plan[len(c.Plan)-1].Phase = exited // when the host is back
+	default:
+		c.Plan = []step{{At: at.Add(c.dice(st.Seed, "stop").duration(stopLeast, stopMost)), Phase: exited}}
 	}
-	c.Plan = []step{{At: at.Add(c.dice(st.Seed, "stop").duration(stopLeast, stopMost)), Phase: exited}}
 	st.serveQueue(at)
 }
 
@@ -146,6 +190,14 @@ func (st *state) reboot(c *contract, at time.Time) {
 	c.Plan = []step{{At: at.Add(c.dice(st.Seed, "reboot").duration(restartLeast, restartMost)), Phase: running}}
 }
 
+// recycle makes the container anew from a freshly pulled image, on the same
+// GPUs.
+func (st *state) recycle(c *contract, at time.Time) {
+	st.enter(c, recycling, at)
+	c.Pulled, c.Removed = false, nil
+	c.boot(st.Seed, at)
+}
+
 // halt stops an instance at once: outbid, out of time or out of money.
 func (st *state) halt(c *contract, at time.Time) {
 	c.Queued, c.Intended, c.Plan = time.Time{}, wantStopped, nil
@@ -154,23 +206,22 @@ func (st *state) halt(c *contract, at time.Time) {
 	}
 }
 
-func (st *state) haltAll(at time.Time) {
+// haltUnpaid stops everything that no deposit pays for.
+func (st *state) haltUnpaid(at time.Time) {
 	for _, c := range st.Contracts {
-		if c.holds() || !c.Queued.IsZero() {
+		if c.wanted() && st.depositLeft(c, at) == 0 {
 			st.halt(c, at)
 		}
 	}
 }
 
-func (st *state) anyWanted() bool {
-	return slices.ContainsFunc(st.Contracts, func(c *contract) bool { return c.holds() || !c.Queued.IsZero() })
-}
-
 // destroy ends the contract. Its meters stay in the ledger.
 func (st *state) destroy(c *contract, at time.Time) {
 	st.closeMeters(c.ID, at, gpuMeter, diskMeter, downloadMeter, uploadMeter)
+	st.settleDeposit(c, at)
 	st.Contracts = slices.DeleteFunc(st.Contracts, func(o *contract) bool { return o == c })
 	st.Past = append(st.Past, c.past())
+	st.Jobs = slices.DeleteFunc(st.Jobs, func(j job) bool { return j.Instance == c.ID })
 	st.serveQueue(at)
 }
 
@@ -184,19 +235,26 @@ func (st *state) serveQueue(at time.Time) {
 	}
 	slices.SortStableFunc(waiting, func(a, b *contract) int { return a.Queued.Compare(b.Queued) })
 	for _, c := range waiting {
-		if st.free(c, at) {
+		if st.winnable(c, at) {
 			st.start(c, at)
 		}
 	}
 }
 
+// winnable tells whether the contract could have its GPUs now, for what it
+// pays.
+func (st *state) winnable(c *contract, at time.Time) bool { return c.bidsEnough() && st.free(c, at) }
+
 // free tells whether the contract could have its GPUs now.
 func (st *state) free(c *contract, at time.Time) bool {
-	if c.Blocked || !at.Before(c.Ends) {
+	if c.Blocked || !at.Before(c.Ends) || c.Rival.beats(c) {
 		return false
 	}
 	for _, o := range st.Contracts {
-		if o != c && o.holds() && o.overlaps(c.Machine, c.First, c.GPUs) && !outranks(c.Bid, o.Bid) {
+		if o == c || !o.overlaps(c.Machine, c.First, c.GPUs) {
+			continue
+		}
+		if o.holds() && !outranks(c.Bid, o.Bid) || !o.holds() && o.Rival.beats(c) {
 			return false
 		}
 	}

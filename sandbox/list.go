@@ -12,11 +12,12 @@ import (
 	"strconv"
 )
 
-// Pages of the list of instances.
-const (
-	listPage    = 25
-	listPageLow = 5 // what a limit below one means
-)
+// table is what may be asked of a list that has pages.
+type table struct {
+	filtered, sorted columns
+	page, most       int // rows of a page without a limit, and at most
+	low              int // what a limit below one means
+}
 
 var instanceColumns = columnsOf(instanceRow{})
 
@@ -25,6 +26,8 @@ var instanceColumns = columnsOf(instanceRow{})
 var filterColumns = instanceColumns.only("id", "label", "actual_status", "intended_status", "cur_state", "next_state",
 	"gpu_name", "verification", "machine_id", "host_id", "image_uuid", "start_date", "end_date", "template_id",
 	"template_hash_id", "is_bid")
+
+var instanceTable = table{filtered: filterColumns, sorted: instanceColumns, page: 25, most: 25, low: 5}
 
 // listing is a request for a page of rows, understood.
 type listing struct {
@@ -37,12 +40,12 @@ type listing struct {
 
 const badToken badQuery = "Invalid pagination token"
 
-func parseListing(q url.Values) (listing, error) {
-	l := listing{limit: listPage}
+func (of table) parse(q url.Values) (listing, error) {
+	l := listing{limit: of.page}
 	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
-		l.limit = min(n, listPage)
+		l.limit = min(n, of.most)
 		if n < 1 {
-			l.limit = listPageLow
+			l.limit = of.low
 		}
 	}
 	var where map[string]any
@@ -54,14 +57,14 @@ func parseListing(q url.Values) (listing, error) {
 		l.cols = nil
 	}
 	var err error
-	if l.filters, err = filterColumns.filters(where); err != nil {
+	if l.filters, err = of.filtered.filters(where); err != nil {
 		return l, err
 	}
-	if l.order, err = instanceColumns.orderObjects(order); err != nil {
+	if l.order, err = of.sorted.orderObjects(order); err != nil {
 		return l, err
 	}
 	if !slices.ContainsFunc(l.order, func(o ordering) bool { return o.name == "id" }) {
-		byID, _ := instanceColumns.by("id", "asc")
+		byID, _ := of.sorted.by("id", "asc")
 		l.order = append(l.order, byID)
 	}
 	if token := q.Get("after_token"); token != "" {
@@ -112,27 +115,35 @@ func parseToken(token string, order []ordering) ([]cell, error) {
 
 // listInstances answers GET /api/v1/instances/.
 func (t *tx) listInstances() answer {
-	l, err := parseListing(t.r.URL.Query())
-	if errors.Is(err, badToken) {
-		return refuse(http.StatusBadRequest, "invalid_token", err.Error())
-	}
+	l, err := instanceTable.parse(t.r.URL.Query())
 	if err != nil {
-		return refuse(http.StatusBadRequest, "invalid_request", err.Error())
+		return badListing(err)
 	}
-	var found []instanceRow
+	read := t.storedRow
+	if l.sortsBeyond(filterColumns) {
+		read = t.listedRow
+	}
+	var row instanceRow
+	fields := reflect.ValueOf(&row).Elem()
+	var found []keyed[*contract]
 	labels := map[string]int{}
-	for _, row := range t.instanceRows() {
-		if !matches(reflect.ValueOf(row), l.filters) {
+	for _, c := range t.visible() {
+		row = read(c)
+		if !matches(fields, l.filters) {
 			continue
 		}
-		found = append(found, row)
+		found = append(found, keyed[*contract]{keys(fields, l.order), c})
 		label := ""
 		if row.Label != nil {
 			label = *row.Label
 		}
 		labels[label]++
 	}
-	page, next := l.page(found)
+	chosen, next := cut(l, found)
+	page := make([]instanceRow, 0, len(chosen))
+	for _, k := range chosen {
+		page = append(page, t.listedRow(k.of))
+	}
 	return reply(struct {
 		Success        bool           `json:"success"`
 		InstancesFound int            `json:"instances_found"`
@@ -140,27 +151,59 @@ func (t *tx) listInstances() answer {
 		LabelCounts    map[string]int `json:"label_counts"`
 		NextToken      *string        `json:"next_token"`
 		Instances      any            `json:"instances"`
-	}{true, len(page), len(found), labels, next, l.project(page)})
+	}{true, len(page), len(found), labels, next, project(l, page)})
 }
 
-// page cuts the listing's page out of all rows, and the token of the next.
-func (l listing) page(rows []instanceRow) ([]instanceRow, *string) {
-	keysOf := func(row instanceRow) []cell { return keys(reflect.ValueOf(row), l.order) }
-	slices.SortStableFunc(rows, func(a, b instanceRow) int { return compareKeys(keysOf(a), keysOf(b), l.order) })
+func badListing(err error) answer {
+	if errors.Is(err, badToken) {
+		return refuse(http.StatusBadRequest, "invalid_token", err.Error())
+	}
+	return refuse(http.StatusBadRequest, "invalid_request", err.Error())
+}
+
+// keyed is something to be listed, with what it is sorted by.
+type keyed[T any] struct {
+	keys []cell
+	of   T
+}
+
+// cut sorts, and cuts out the listing's page and the token of the next.
+func cut[T any](l listing, all []keyed[T]) ([]keyed[T], *string) {
 	if l.after != nil {
-		rows = slices.DeleteFunc(rows, func(row instanceRow) bool { return compareKeys(keysOf(row), l.after, l.order) <= 0 })
+		all = slices.DeleteFunc(all, func(k keyed[T]) bool { return compareKeys(k.keys, l.after, l.order) <= 0 })
 	}
-	if len(rows) <= l.limit {
-		return rows, nil
+	slices.SortStableFunc(all, func(a, b keyed[T]) int { return compareKeys(a.keys, b.keys, l.order) })
+	if len(all) <= l.limit {
+		return all, nil
 	}
-	rows = rows[:l.limit]
-	return rows, new(tokenFor(keysOf(rows[l.limit-1]), l.order))
+	all = all[:l.limit]
+	return all, new(tokenFor(all[l.limit-1].keys, l.order))
+}
+
+// pageOf is the listing's page of all rows, and the token of the next.
+func pageOf[row any](l listing, rows []row) ([]row, *string) {
+	all := make([]keyed[*row], 0, len(rows))
+	for i := range rows {
+		all = append(all, keyed[*row]{keys(reflect.ValueOf(&rows[i]).Elem(), l.order), &rows[i]})
+	}
+	chosen, next := cut(l, all)
+	var page []row
+	for _, k := range chosen {
+		page = append(page, *k.of)
+	}
+	return page, next
+}
+
+// sortsBeyond is true where rows need more than the given columns to be
+// sorted.
+func (l listing) sortsBeyond(stored columns) bool {
+	return slices.ContainsFunc(l.order, func(o ordering) bool { _, ok := stored[o.name]; return !ok })
 }
 
 // project keeps the columns asked for; one that doesn't exist is null.
-func (l listing) project(rows []instanceRow) any {
+func project[row any](l listing, rows []row) any {
 	if l.cols == nil {
-		return append([]instanceRow{}, rows...)
+		return append([]row{}, rows...)
 	}
 	chosen := make([]map[string]any, 0, len(rows))
 	for _, row := range rows {
@@ -173,4 +216,29 @@ func (l listing) project(rows []instanceRow) any {
 		chosen = append(chosen, some)
 	}
 	return chosen
+}
+
+// instanceFilters answers GET /instances/filters/: which values there are to
+// filter by, each combination once.
+func (t *tx) instanceFilters() answer {
+	type filters struct {
+		ActualStatus *string `json:"actual_status"`
+		Verification string  `json:"verification"`
+		GPUName      string  `json:"gpu_name"`
+	}
+	found, seen := []filters{}, map[string]bool{}
+	for _, c := range t.visible() {
+		row := t.storedRow(c)
+		f := filters{row.ActualStatus, row.Verification, row.GPUName}
+		if key := string(encode(f)); !seen[key] {
+			seen[key] = true
+			found = append(found, f)
+		}
+	}
+	return reply(map[string]any{"filters": found})
+}
+
+// countInstances answers GET /instances/count/.
+func (t *tx) countInstances() answer {
+	return reply(map[string]any{"success": true, "count": len(t.visible())})
 }

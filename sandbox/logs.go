@@ -62,7 +62,7 @@ func (o *logObjects) get(path string, now time.Time) (string, bool) {
 }
 
 // serveObject answers like object storage: to a plain GET, once the object is
-// there, and never to a second way of authorizing.
+// there, and never to a second way of authorizing. An upload is let go by.
 func (m *Market) serveObject(r *http.Request) answer {
 	refused := func(status int, code, message string) answer {
 		body := fmt.Appendf(nil, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
@@ -70,6 +70,9 @@ func (m *Market) serveObject(r *http.Request) answer {
 	}
 	if r.Header.Get("Authorization") != "" {
 		return refused(http.StatusBadRequest, "InvalidArgument", "Unsupported Authorization Type")
+	}
+	if r.Method == http.MethodPost && r.URL.Path == objectPath {
+		return answer{status: http.StatusNoContent, kind: "application/xml"}
 	}
 	text, found := m.objects.get(r.URL.Path, m.Now())
 	if !found || r.Method != http.MethodGet {
@@ -134,10 +137,7 @@ func grep(lines []string, pattern string) []string {
 // at the start, and one a minute.
 func (t *tx) containerLog(c *contract) []string {
 	var lines []string
-	for _, m := range t.st.Meters {
-		if m.Instance != c.ID || m.Kind != gpuMeter {
-			continue
-		}
+	for m := range t.st.metersOf(c.ID, gpuMeter) {
 		lines = append(lines, c.bootLines(t.world.asks[c.Ask], m.Start)...)
 		minutes := int(m.between(m.Start, t.now) / time.Minute)
 		for minute := max(1, minutes-maxLogLines); minute <= minutes; minute++ {
@@ -186,12 +186,10 @@ func (t *tx) daemonLog(c *contract) []string {
 	if msg := c.Launch.pullError(); msg != "" {
 		return append(lines, line(c.Created, "%s", msg))
 	}
-	for _, m := range t.st.Meters {
-		if m.Instance == c.ID && m.Kind == gpuMeter {
-			lines = append(lines, line(m.Start, "container C.%d is up", c.ID))
-			if !m.End.IsZero() {
-				lines = append(lines, line(m.End, "container C.%d is down", c.ID))
-			}
+	for m := range t.st.metersOf(c.ID, gpuMeter) {
+		lines = append(lines, line(m.Start, "container C.%d is up", c.ID))
+		if !m.End.IsZero() {
+			lines = append(lines, line(m.End, "container C.%d is down", c.ID))
 		}
 	}
 	return lines

@@ -87,6 +87,9 @@ func newMachine(seed uint64, index int) *machine {
 	return m
 }
 
+// daemonPort is where the host's daemon listens for copies.
+func (m *machine) daemonPort() int64 { return 20_000 + int64(m.index)*7 }
+
 // pickModel gives every model one machine, and the rest by market share.
 func pickModel(d dice, index int) *gpu {
 	if index < len(catalogue) {

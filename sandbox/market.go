@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// DefaultKey is the account's API key where Options names none.
-const DefaultKey = "sandbox-key"
+// DefaultKey is the account's API key where Options names none, and
+// DefaultHostKey the one that it offers machines with.
+const (
+	DefaultKey     = "sandbox-key"
+	DefaultHostKey = "sandbox-host-key"
+)
 
 const (
 	defaultSeed   = 1
@@ -25,12 +29,14 @@ const (
 type Options struct {
 	Dir         string           // where the market is kept; empty keeps it in memory
 	Key         string           // the account's API key; empty means DefaultKey
+	HostKey     string           // the account's key as a host; empty means DefaultHostKey
 	Seed        uint64           // of the offers; 0 means the stored one, or 1
 	Speed       float64          // market seconds per wall second; 0 means the stored one, or 10
 	Fresh       bool             // empty the market first
 	Credit      float64          // dollars of a new account; 0 means 100
 	LegacyList  int              // status of the retired v0 list, 410 (also 0) or 200
-	RateLimited bool             // refuse more than 5 requests in 10 s of wall time
+	RateLimited bool             // refuse who asks too often, as the API does, by wall time
+	Failures    bool             // a market that lives: offers and prices change, and hosts fail
 	Faults      []Fault          // to begin with; more can be posted
 	Now         func() time.Time // wall clock; nil means time.Now
 }
@@ -40,7 +46,9 @@ type Options struct {
 // on one Dir at a time.
 type Market struct {
 	key        string
+	hostKey    string
 	legacyList int
+	live       bool
 	wall       func() time.Time
 	routes     []route
 	faults     *faultBox
@@ -50,6 +58,7 @@ type Market struct {
 	mu    sync.Mutex // guards what follows, and is held for a transaction
 	store *store
 	world *world // of the last seed seen; nil until needed
+	late  []lateCall
 }
 
 // Open opens the market in o.Dir, or makes a new one. It fails when the
@@ -60,7 +69,9 @@ func Open(o Options) (*Market, error) {
 	}
 	m := &Market{
 		key:        cmp.Or(o.Key, DefaultKey),
+		hostKey:    cmp.Or(o.HostKey, DefaultHostKey),
 		legacyList: cmp.Or(o.LegacyList, http.StatusGone),
+		live:       o.Failures,
 		wall:       o.Now,
 		routes:     routes(),
 		faults:     &faultBox{},
@@ -109,8 +120,16 @@ func (o Options) begin(old *state, wall time.Time) (*state, error) {
 	return old, nil
 }
 
-// Key returns the account's API key.
-func (m *Market) Key() string { return m.key }
+// Key returns the account's API key: the one that the market was opened with
+// or, when that was reset since, its successor.
+func (m *Market) Key() string {
+	key := m.key
+	_ = m.transact(func(st *state, _ *world, _ time.Time) (bool, error) {
+		key = st.mainKey(m.key)
+		return false, nil
+	}) // a market that can't be read refuses every key
+	return key
+}
 
 // Origin returns the base URL to use with Transport. Nothing listens there.
 func (m *Market) Origin() string { return "https://sandbox.invalid" }
@@ -153,7 +172,9 @@ func (m *Market) Credit() (int64, error) {
 }
 
 // Break adds faults to those still to strike in this process. It takes all of
-// them or, when one makes no sense, none.
+// them or, when one makes no sense, none. In a Body {id} stands for the instance
+// that the answer would have named or, failing that, for the account's oldest
+// or a stranger's.
 func (m *Market) Break(faults ...Fault) error { return m.faults.add(faults...) }
 
 func (m *Market) wallNow() time.Time { return m.wall().Round(0).UTC() }
@@ -173,7 +194,9 @@ func (m *Market) transact(act func(*state, *world, time.Time) (changed bool, err
 			}
 		}
 		now := st.now(m.wallNow())
-		st.advance(now)
-		return act(st, m.world, now)
+		late := m.commitLate(st, now)
+		m.play(st, now)
+		changed, err := act(st, m.world, now)
+		return changed || late, err
 	})
 }

@@ -21,6 +21,13 @@ type view struct {
 	born, now time.Time
 	storage   float64 // GB
 	kind      string
+	live      bool // others rent and leave, and hosts change their prices
+	seed      uint64
+}
+
+// view looks at the market as it is for this request, on demand.
+func (t *tx) view() view {
+	return view{born: t.st.Born, now: t.now, storage: defaultStorage, live: t.m.live, seed: t.st.Seed}
 }
 
 // describe fills in what the API says of the offer at any time.
@@ -34,7 +41,7 @@ func (a *ask) describe() {
 		ResourceType:    "gpu",
 		Logo:            "/static/logos/vastai_small2.png",
 		RN:              1,
-		AvailVolAskID:   a.id + 500_000_000,
+		AvailVolAskID:   m.volumeOffer(),
 		AvailVolDPH:     m.storageCost / hoursPerMonth,
 	}
 	for g := range a.gpus {
@@ -50,7 +57,7 @@ func (a *ask) describe() {
 func (a *ask) row(v view, s standing) offerRow {
 	row := a.fixed
 	row.DiskSpace = a.freeDisk(s)
-	row.AvailVolSize = math.Floor(row.DiskSpace / 2)
+	row.AvailVolSize = a.volumeSpace(s)
 	row.MinBid = a.minBid(s)
 	row.Rentable = !s.taken && (v.kind != forBid || row.MinBid > 0)
 	row.Rented = s.mine
@@ -59,7 +66,7 @@ func (a *ask) row(v view, s standing) offerRow {
 	if a.m.listedDays > 0 {
 		row.StartDate = new(round(unix(v.born)-a.m.listedDays*86400, 0))
 	}
-	base, discount := a.base(), 0.0
+	base, discount := v.price(a), 0.0
 	switch v.kind {
 	case forBid:
 		base, row.IsBid = row.MinBid, true

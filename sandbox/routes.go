@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -17,36 +18,60 @@ type route struct {
 	handle func(*tx) answer
 }
 
+// routes is every operation, noun by noun.
 func routes() []route {
-	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	return slices.Concat(offerRoutes(),
+		bulkRoutes(), increaseRoutes(), reservationRoutes(), bidRoutes(), recreateRoutes(), commandRoutes(), copyRoutes(), jobRoutes(),
+		instanceRoutes(), keyRoutes(), accountRoutes(), apiKeyRoutes(), auditRoutes(), envVarRoutes(), userRoutes(),
+		templateRoutes(), volumeRoutes(), benchmarkRoutes(), teamRoutes(), invoiceRoutes(),
+		endpointRoutes(), workergroupRoutes(), runtimeRoutes(), deploymentRoutes(),
+		hostingRoutes(), metricsRoutes(), webhookRoutes(), notificationRoutes(), clusterRoutes())
+}
+
+func offerRoutes() []route {
 	return []route{
-		{method: post, path: "/api/v0/bundles/", op: "search", access: public, handle: (*tx).searchOffers},
-		{method: get, path: "/api/v0/bundles/", op: "search", access: public, handle: (*tx).searchOffersByQuery},
-		{method: put, path: "/api/v0/search/asks/", op: "search", access: inMisc, handle: (*tx).searchAsks},
-		{method: get, path: "/api/v0/gpu_names/unique/", op: "gpu_names", access: public, handle: (*tx).listGPUNames},
-		{method: put, path: "/api/v0/asks/{id}/", op: "create", access: inInstanceWrite, writes: true, handle: (*tx).create},
+		{method: http.MethodPost, path: "/api/v0/bundles/", op: "search", access: public, handle: (*tx).searchOffers},
+		{method: http.MethodGet, path: "/api/v0/bundles/", op: "search", access: public, handle: (*tx).searchOffersByQuery},
+		{method: http.MethodPut, path: "/api/v0/search/asks/", op: "search", access: inMisc, handle: (*tx).searchAsks},
+		{method: http.MethodGet, path: "/api/v0/gpu_names/unique/", op: "gpu_names", access: public, handle: (*tx).listGPUNames},
+		{method: http.MethodGet, path: "/api/v0/gpu_types/", op: "gpu_types", access: public, handle: (*tx).listGPUTypes},
+	}
+}
 
-		{method: get, path: "/api/v1/instances/", op: "list", access: inInstanceRead, handle: (*tx).listInstances},
-		{method: get, path: "/api/v0/instances/", op: "list", access: inInstanceRead, handle: (*tx).listInstancesV0},
-		{method: put, path: "/api/v0/instances/", opOf: changeOp, access: inInstanceWrite, writes: true, handle: (*tx).changeInstances},
-		{method: del, path: "/api/v0/instances/", op: "destroy_many", access: inInstanceWrite, writes: true, handle: (*tx).destroyInstances},
-		{method: put, path: "/api/v0/instances/reboot/{id}/", op: "reboot", access: inInstanceWrite, writes: true, handle: (*tx).rebootInstance},
-		{method: put, path: "/api/v0/instances/request_logs/{id}/", op: "logs", access: inInstanceRead, handle: (*tx).requestLogs},
-		{method: get, path: "/api/v0/instances/{id}/", op: "get", access: ownInstanceRead, handle: (*tx).getInstance},
-		{method: put, path: "/api/v0/instances/{id}/", opOf: changeOp, access: ownInstanceWrite, writes: true, handle: (*tx).changeInstance},
-		{method: del, path: "/api/v0/instances/{id}/", op: "destroy", access: ownInstanceWrite, writes: true, handle: (*tx).destroyInstance},
-		{method: get, path: "/api/v0/instances/{id}/ssh/", op: "ssh_on_instance", access: inInstanceRead, handle: (*tx).listInstanceKeys},
-		{method: post, path: "/api/v0/instances/{id}/ssh/", op: "ssh_attach", access: inInstanceWrite, writes: true, handle: (*tx).attachKey},
-		{method: del, path: "/api/v0/instances/{id}/ssh/{key_id}/", op: "ssh_detach", access: inInstanceWrite, writes: true, handle: (*tx).detachKey},
+func instanceRoutes() []route {
+	return []route{
+		{method: http.MethodPut, path: "/api/v0/asks/{id}/", op: "create", access: inInstanceWrite, writes: true, handle: (*tx).create},
+		{method: http.MethodGet, path: "/api/v1/instances/", op: "list", access: inInstanceRead, handle: (*tx).listInstances},
+		{method: http.MethodGet, path: "/api/v0/instances/", op: "list", access: inInstanceRead, handle: (*tx).listInstancesV0},
+		{method: http.MethodPut, path: "/api/v0/instances/", opOf: changeOp, access: inInstanceWrite, writes: true, handle: (*tx).changeInstances},
+		{method: http.MethodDelete, path: "/api/v0/instances/", op: "destroy_many", access: inInstanceWrite, writes: true, handle: (*tx).destroyInstances},
+		{method: http.MethodPut, path: "/api/v0/instances/reboot/{id}/", op: "reboot", access: inInstanceWrite, writes: true, handle: (*tx).rebootInstance},
+		{method: http.MethodPut, path: "/api/v0/instances/request_logs/{id}/", op: "logs", access: inInstanceRead, handle: (*tx).requestLogs},
+		{method: http.MethodGet, path: "/api/v0/instances/filters/", op: "list_filters", access: inInstanceRead, handle: (*tx).instanceFilters},
+		{method: http.MethodGet, path: "/api/v0/instances/count/", op: "list_count", access: inInstanceRead, handle: (*tx).countInstances},
+		{method: http.MethodGet, path: "/api/v0/instances/{id}/", op: "get", access: ownInstanceRead, handle: (*tx).getInstance},
+		{method: http.MethodPut, path: "/api/v0/instances/{id}/", opOf: changeOp, access: ownInstanceWrite, writes: true, handle: (*tx).changeInstance},
+		{method: http.MethodDelete, path: "/api/v0/instances/{id}/", op: "destroy", access: ownInstanceWrite, writes: true, handle: (*tx).destroyInstance},
+	}
+}
 
-		{method: get, path: "/api/v0/ssh/", op: "ssh_list", access: inUserRead, handle: (*tx).listKeys},
-		{method: post, path: "/api/v0/ssh/", op: "ssh_add", access: inUserWrite, writes: true, handle: (*tx).addKey},
-		{method: put, path: "/api/v0/ssh/{id}/", op: "ssh_update", access: inUserWrite, writes: true, handle: (*tx).updateKey},
-		{method: del, path: "/api/v0/ssh/{id}/", op: "ssh_delete", access: inUserWrite, writes: true, handle: (*tx).deleteKey},
+func keyRoutes() []route {
+	return []route{
+		{method: http.MethodGet, path: "/api/v0/instances/{id}/ssh/", op: "ssh_on_instance", access: inInstanceRead, handle: (*tx).listInstanceKeys},
+		{method: http.MethodPost, path: "/api/v0/instances/{id}/ssh/", op: "ssh_attach", access: inInstanceWrite, writes: true, handle: (*tx).attachKey},
+		{method: http.MethodDelete, path: "/api/v0/instances/{id}/ssh/{key_id}/", op: "ssh_detach", access: inInstanceWrite, writes: true, handle: (*tx).detachKey},
+		{method: http.MethodGet, path: "/api/v0/ssh/", op: "ssh_list", access: inUserRead, handle: (*tx).listKeys},
+		{method: http.MethodPost, path: "/api/v0/ssh/", op: "ssh_add", access: inUserWrite, writes: true, handle: (*tx).addKey},
+		{method: http.MethodPut, path: "/api/v0/ssh/{id}/", op: "ssh_update", access: inUserWrite, writes: true, handle: (*tx).updateKey},
+		{method: http.MethodDelete, path: "/api/v0/ssh/{id}/", op: "ssh_delete", access: inUserWrite, writes: true, handle: (*tx).deleteKey},
+	}
+}
 
-		{method: get, path: "/api/v0/users/current/", op: "user", access: inUserRead, handle: (*tx).currentUser},
-		{method: get, path: "/api/v0/charges/", op: "charges", access: inBillingRead, handle: (*tx).charges},
-		{method: get, path: "/api/v0/template/", op: "templates", access: inUserRead, handle: (*tx).searchTemplates},
+func accountRoutes() []route {
+	return []route{
+		{method: http.MethodGet, path: "/api/v0/users/current/", op: "user", access: inUserRead, handle: (*tx).currentUser},
+		{method: http.MethodGet, path: "/api/v0/charges/", op: "charges", access: inBillingRead, handle: (*tx).charges},
+		{method: http.MethodGet, path: "/api/v0/template/", op: "templates", access: inUserRead, handle: (*tx).searchTemplates},
 	}
 }
 

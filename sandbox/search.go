@@ -54,7 +54,10 @@ type search struct {
 
 // parseSearch reads the flat object of filters and options. The API has two
 // validations, and two codes: of the shape, and of the columns.
-func parseSearch(q map[string]any) (search, string, error) {
+func parseSearch(q map[string]any) (search, string, error) { return offerColumns.search(q) }
+
+// search reads a search among rows that have these columns.
+func (c columns) search(q map[string]any) (search, string, error) {
 	s := search{kind: onDemand, storage: defaultStorage, limit: rowCap}
 	if err := s.checkShape(q); err != nil {
 		return s, "bad_request", err
@@ -75,10 +78,10 @@ func parseSearch(q map[string]any) (search, string, error) {
 		merge(byColumn, name, value.(map[string]any))
 	}
 	var err error
-	if s.filters, err = offerColumns.filters(byColumn); err != nil {
+	if s.filters, err = c.filters(byColumn); err != nil {
 		return s, "invalid_request", err
 	}
-	if s.order, err = parseOrder(q["order"]); err != nil {
+	if s.order, err = c.orderPairs(q["order"]); err != nil {
 		return s, "invalid_request", err
 	}
 	return s, "", nil
@@ -180,8 +183,8 @@ func merge(q map[string]any, name string, ops map[string]any) {
 	q[name] = both
 }
 
-// parseOrder reads [["field","asc"],…]; without one the score decides.
-func parseOrder(v any) ([]ordering, error) {
+// orderPairs reads [["field","asc"],…]; without one the score decides.
+func (c columns) orderPairs(v any) ([]ordering, error) {
 	pairs, ok := v.([]any)
 	if v != nil && !ok {
 		return nil, badQuery(inQuery + "order needs a list of [field, direction]")
@@ -196,7 +199,7 @@ func parseOrder(v any) ([]ordering, error) {
 			return nil, badQuery(inQuery + "order needs a list of [field, direction]")
 		}
 		name, _ := pair[0].(string)
-		by, err := offerColumns.by(cmp.Or(offerAliases[name], name), pair[1])
+		by, err := c.by(cmp.Or(offerAliases[name], name), pair[1])
 		if err != nil {
 			return nil, err
 		}
@@ -251,7 +254,8 @@ func (t *tx) find(s search) []offerRow {
 		s    standing
 		keys []cell
 	}
-	v := view{born: t.st.Born, now: t.now, storage: s.storage, kind: s.kind}
+	v := t.view()
+	v.storage, v.kind = s.storage, s.kind
 	claims := t.claims()
 	var row offerRow
 	fields := reflect.ValueOf(&row).Elem()
@@ -290,4 +294,17 @@ func (row *offerRow) onSale(kind string) bool {
 // listGPUNames answers GET /gpu_names/unique/.
 func (t *tx) listGPUNames() answer {
 	return reply(map[string]any{"gpu_names": gpuNames()})
+}
+
+// listGPUTypes answers GET /gpu_types/.
+func (t *tx) listGPUTypes() answer {
+	type row struct {
+		Name string `json:"canonical_name"`
+		RAM  int64  `json:"gpu_ram_mb"`
+	}
+	rows := []row{}
+	for _, g := range catalogue {
+		rows = append(rows, row{g.name, g.ram})
+	}
+	return reply(map[string]any{"gpu_types": rows})
 }

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,8 +23,10 @@ type tx struct {
 	r     *http.Request
 	body  []byte
 	args  []string // what stood for {x} in the path
+	key   *apiKey  // that the request came with; nil: another than those with a scope
 
 	claimed map[int][]claim // nil until needed
+	fate    mishap          // of what is rented
 }
 
 // id is the number in the request's path.
@@ -60,7 +64,7 @@ func (m *Market) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if m.limit != nil {
-		if a, ok := m.limit.admit(r, m.wallNow()); !ok {
+		if a, ok := m.limit.admit(route, r, m.wallNow()); !ok {
 			a.write(w, m.Now())
 			return
 		}
@@ -70,36 +74,69 @@ func (m *Market) serveAPI(w http.ResponseWriter, r *http.Request) {
 		badJSON().write(w, m.Now())
 		return
 	}
-	op := route.operation(body)
-	before := m.faults.take(op, beforeEffect)
-	if before.strike(r.Context()) {
-		before.answer().write(w, m.Now())
-		return
-	}
-	a, now := m.run(route, args, r, body)
-	if after := m.faults.take(op, afterEffect); after.strike(r.Context()) {
-		a = after.answer()
-	}
+	a, now := m.brave(r.Context(), call{route: route, args: args, r: r, body: body})
 	a.write(w, now)
 }
 
+// call is a request, understood.
+type call struct {
+	route route
+	args  []string
+	r     *http.Request
+	body  []byte
+	fate  mishap // of what it rents
+}
+
+// brave answers a call in the weather that faults make.
+func (m *Market) brave(ctx context.Context, c call) (answer, time.Time) {
+	op := c.route.operation(c.body)
+	before := m.faults.take(op, beforeEffect)
+	if before.LateMS > 0 {
+		m.runLater(c, time.Duration(before.LateMS)*time.Millisecond)
+	}
+	if before.strike(ctx) {
+		return before.answer(m.someInstance(answer{})), m.Now()
+	}
+	after := m.faults.take(op, afterEffect)
+	c.fate = mishap(cmp.Or(before.Fate, after.Fate))
+	a, now := m.run(c)
+	if before.Twice || after.Twice {
+		a, now = m.run(c)
+	}
+	if after.strike(ctx) {
+		a = after.answer(m.someInstance(a))
+	}
+	if after.Truncate {
+		a.body = a.body[:len(a.body)/2]
+	}
+	return a, now
+}
+
 // run authorizes and handles a request in one transaction.
-func (m *Market) run(route route, args []string, r *http.Request, body []byte) (a answer, now time.Time) {
-	err := m.transact(func(st *state, w *world, at time.Time) (bool, error) {
+func (m *Market) run(c call) (a answer, now time.Time) {
+	err := m.transact(func(st *state, _ *world, at time.Time) (changed bool, _ error) {
 		now = at
-		t := &tx{m: m, st: st, world: w, now: at, r: r, body: body, args: args}
-		refusal, ok := t.authorize(route.access)
-		if !ok {
-			a = refusal
-			return false, nil
-		}
-		a = route.handle(t)
-		return route.writes && a.status < http.StatusBadRequest, nil
+		a, changed = m.handle(c, st, at)
+		return changed, nil
 	})
 	if err != nil {
 		return refuse(http.StatusInternalServerError, "server_error", err.Error()), m.Now()
 	}
 	return a, now
+}
+
+// handle runs inside a transaction, and tells whether the market changed.
+func (m *Market) handle(c call, st *state, at time.Time) (answer, bool) {
+	t := &tx{m: m, st: st, world: m.world, now: at, r: c.r, body: c.body, args: c.args, fate: c.fate}
+	if refusal, ok := t.authorize(c.route); !ok {
+		return refusal, false
+	}
+	a := c.route.handle(t)
+	if !c.route.writes || (a.status >= http.StatusBadRequest && !a.kept) {
+		return a, false
+	}
+	t.record(c.route)
+	return a, true
 }
 
 func slashed(path string) string {

@@ -26,10 +26,20 @@ type state struct {
 	StartCredit  int64       `json:"start_credit"` // micro-dollars
 	Contracts    []*contract `json:"contracts"`
 	Past         []past      `json:"past"`
-	Meters       []meter     `json:"meters"`
+	Meters       []meter     `json:"meters,omitempty"` // those that run
+	Filed        mark        `json:"filed,omitzero"`
+	Fees         []fee       `json:"fees,omitempty"`
+	Jobs         []job       `json:"jobs,omitempty"`
+	LastJob      int64       `json:"last_job,omitempty"`
 	SSHKeys      []sshKey    `json:"ssh_keys"`
 	NextContract int64       `json:"next_contract"`
 	NextKey      int64       `json:"next_key"`
+	Account      holdings    `json:"account,omitzero"`
+	Serverless   serverless  `json:"serverless,omitzero"`
+	Hosting      hosting     `json:"hosting,omitzero"`
+	Alerts       alerts      `json:"alerts,omitzero"`
+
+	ended *book
 }
 
 // past is what the bills still tell of a destroyed instance.
@@ -50,7 +60,20 @@ func newState(seed uint64, speed, credit float64, wall time.Time) *state {
 		StartCredit:  int64(math.Round(credit * 1e6)),
 		NextContract: firstContract,
 		NextKey:      firstKey,
+		ended:        newBook(),
 	}
+}
+
+// keep joins the state with the meters that ended. Older states have some of
+// those among the others.
+func (st *state) keep(ended *book) {
+	st.ended = ended
+	st.Meters = slices.DeleteFunc(st.Meters, func(m meter) bool {
+		if !m.End.IsZero() {
+			ended.add(m)
+		}
+		return !m.End.IsZero()
+	})
 }
 
 // decodeState reads a stored market and refuses what this program can't have
@@ -67,8 +90,11 @@ func (st *state) sound() bool {
 	speed := st.Clock.Speed
 	return st.Version == stateVersion && speed > 0 && speed <= maxSpeed &&
 		st.NextContract >= firstContract && st.NextKey >= firstKey &&
+		st.Account.sound() && st.Serverless.sound() && st.Hosting.sound() && st.Alerts.sound() &&
 		sane(st.Born) && sane(st.At) && sane(st.Clock.Epoch) && sane(st.Clock.Anchor) &&
 		!slices.ContainsFunc(st.Contracts, func(c *contract) bool { return c == nil || !c.sound() }) &&
+		!slices.ContainsFunc(st.Fees, func(f fee) bool { return !f.sound() }) &&
+		!slices.ContainsFunc(st.Jobs, func(j job) bool { return !j.sound() }) &&
 		!slices.ContainsFunc(st.Meters, func(m meter) bool { return !m.sound() })
 }
 

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
@@ -17,7 +19,8 @@ import (
 type store struct {
 	dir   string
 	state *state
-	raw   []byte // the file that state was read from, or written to
+	stamp stamp            // of the file that state was read from, or written to; zero where there is none
+	texts map[meter][]byte // of the meters that were running at the last save
 }
 
 // open makes sure that there is a market: begin gets the stored one, or nil.
@@ -74,39 +77,110 @@ func (s *store) locked(act func() error) error {
 
 func (s *store) path() string { return filepath.Join(s.dir, "market.json") }
 
-// load takes over what another process wrote. It compares the bytes: a file
-// that was replaced twice can have the inode, size and time of the first.
+func (s *store) ledgerPath() string { return filepath.Join(s.dir, "market.ledger") }
+
+// stamp is what a file is known again by without reading it all: how it
+// begins, which is a sum of the rest, and its size and time. The latter alone
+// won't do: a file that was replaced twice can have those of the first.
+type stamp struct {
+	head string
+	size int64
+	time time.Time
+}
+
+// stamped puts a sum of the market before it, in its JSON.
+func stamped(market []byte) (head string, file []byte) {
+	head = fmt.Sprintf(`{"stamp":"%08x",`, crc32.Checksum(market, crc32.MakeTable(crc32.Castagnoli)))
+	return head, append([]byte(head), market[1:]...)
+}
+
+// stampOf is the zero stamp for a file that hasn't any.
+func stampOf(path string) stamp {
+	const size = len(`{"stamp":"01234567",`)
+	head, err := readPart(path, 0, int64(size))
+	info, failed := os.Stat(path)
+	if err != nil || failed != nil || !bytes.HasPrefix(head, []byte(`{"stamp":"`)) {
+		return stamp{}
+	}
+	return stamp{head: string(head), size: info.Size(), time: info.ModTime()}
+}
+
+// load takes over what another process wrote.
 func (s *store) load() error {
+	now := stampOf(s.path())
+	if s.state != nil && now == s.stamp && now != (stamp{}) {
+		return nil
+	}
+	s.stamp = stamp{}
 	raw, err := os.ReadFile(s.path())
 	if err != nil {
 		return fmt.Errorf("read the sandbox's market: %w", err)
-	}
-	if s.state != nil && bytes.Equal(raw, s.raw) {
-		return nil
 	}
 	st, err := decodeState(raw)
 	if err != nil {
 		return err
 	}
-	s.state, s.raw = st, raw
+	ended := newBook()
+	if s.state != nil {
+		ended = s.state.ended
+	}
+	if err := ended.follow(s.ledgerPath(), st.Filed); err != nil {
+		return err
+	}
+	st.keep(ended)
+	s.state, s.stamp = st, now
 	return nil
+}
+
+// encode writes the state. A meter that runs doesn't change, and there are
+// four to an instance, so what it was written as is kept.
+func (s *store) encode() ([]byte, error) {
+	rest := *s.state
+	rest.Meters = nil
+	raw, err := json.Marshal(&rest)
+	if err != nil {
+		return nil, err
+	}
+	texts := make(map[meter][]byte, len(s.state.Meters))
+	raw = append(raw[:len(raw)-1], `,"meters":[`...)
+	for i, m := range s.state.Meters {
+		text, ok := s.texts[m]
+		if !ok {
+			text = encode(m)
+		}
+		texts[m] = text
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		raw = append(raw, text...)
+	}
+	s.texts = texts
+	return append(raw, "]}"...), nil
 }
 
 // save replaces the file whole. Where that fails, what is in memory is not
 // the market any more and is read anew.
 func (s *store) save() error {
-	raw, err := json.Marshal(s.state)
+	filed, err := s.state.ended.file(s.ledgerPath())
+	if err != nil {
+		s.stamp = stamp{}
+		return fmt.Errorf("store the sandbox's ledger: %w", err)
+	}
+	s.state.Filed = filed
+	raw, err := s.encode()
 	if err != nil {
 		return fmt.Errorf("encode the sandbox's market: %w", err)
 	}
-	if bytes.Equal(raw, s.raw) {
+	head, raw := stamped(raw)
+	if head == s.stamp.head {
 		return nil
 	}
-	s.raw = nil
+	s.stamp = stamp{}
 	if err := replaceFile(s.path(), raw); err != nil {
 		return fmt.Errorf("store the sandbox's market: %w", err)
 	}
-	s.raw = raw
+	s.stamp = stampOf(s.path())
+	s.state.ended.filedUpTo(filed)
 	return nil
 }
 

@@ -129,9 +129,10 @@ func (t templateRow) launchMode() string {
 	}
 }
 
-// findTemplate looks a template up by its hash or, without one, its id.
-func findTemplate(hash string, id int64) (templateRow, bool) {
-	for _, t := range curated() {
+// findTemplate looks a template up by its hash or, without one, its id, among
+// the account's own and those for everybody.
+func findTemplate(own []templateRow, hash string, id int64) (templateRow, bool) {
+	for _, t := range slices.Concat(own, curated()) {
 		if t.HashID == hash || (hash == "" && t.ID == id) {
 			return t, true
 		}
@@ -154,6 +155,13 @@ func (t *tx) searchTemplates() answer {
 	if len(by) == 0 {
 		by = append(by, struct{ Col, Dir string }{"recommended", "desc"})
 	}
+	var l listing
+	if !argument(q, "select_cols", &l.cols) {
+		return refused(inQuery + "select_cols must be a JSON list")
+	}
+	if slices.Contains(l.cols, "*") {
+		l.cols = nil
+	}
 	within := takeSubstrings(where)
 	filters, err := templateColumns.filters(where)
 	if err != nil {
@@ -163,7 +171,7 @@ func (t *tx) searchTemplates() answer {
 	if err != nil {
 		return refused(err.Error())
 	}
-	rows := slices.DeleteFunc(curated(), func(row templateRow) bool {
+	rows := slices.DeleteFunc(slices.Concat(curated(), t.st.Account.Templates), func(row templateRow) bool {
 		return !strings.Contains(row.Name, within["name"]) || !strings.Contains(row.Image, within["image"]) ||
 			!matches(reflect.ValueOf(row), filters)
 	})
@@ -174,10 +182,10 @@ func (t *tx) searchTemplates() answer {
 		rows = rows[:min(n, len(rows))]
 	}
 	return reply(struct {
-		Success   bool          `json:"success"`
-		Found     int           `json:"templates_found"`
-		Templates []templateRow `json:"templates"`
-	}{true, len(rows), rows})
+		Success   bool `json:"success"`
+		Found     int  `json:"templates_found"`
+		Templates any  `json:"templates"`
+	}{true, len(rows), project(l, rows)})
 }
 
 // takeSubstrings takes plain strings on name and image out of the filters:

@@ -81,6 +81,7 @@ type claim struct {
 	bid         float64
 	disk        float64
 	holds       bool
+	until       time.Time // zero for ours
 }
 
 // claims are our rentals by machine, as the request found them.
@@ -88,11 +89,28 @@ func (t *tx) claims() map[int][]claim {
 	if t.claimed == nil {
 		t.claimed = map[int][]claim{}
 		for _, c := range t.st.Contracts {
-			t.claimed[c.Machine] = append(t.claimed[c.Machine],
-				claim{ask: c.Ask, first: c.First, gpus: c.GPUs, bid: c.Bid, disk: c.Disk, holds: c.holds()})
+			t.claimed[c.Machine] = append(t.claimed[c.Machine], c.claims()...)
+		}
+		for _, v := range t.st.Account.Volumes {
+			t.claimed[v.Machine] = append(t.claimed[v.Machine], claim{disk: v.Size})
+		}
+		if t.m.live {
+			t.tenants(t.claimed)
 		}
 	}
 	return t.claimed
+}
+
+func (c *contract) claim() claim {
+	return claim{ask: c.Ask, first: c.First, gpus: c.GPUs, bid: c.Bid, disk: c.Disk, holds: c.holds()}
+}
+
+// claims are the rental's, and that of who has its GPUs instead.
+func (c *contract) claims() []claim {
+	if c.Rival == nil {
+		return []claim{c.claim()}
+	}
+	return []claim{c.claim(), c.Rival.claim(c)}
 }
 
 // standing is what our rentals leave of an offer.

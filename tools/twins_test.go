@@ -82,6 +82,7 @@ func allDone(t *testing.T, results []tool.Result) {
 
 func TestIdenticalStopsSideBySide(t *testing.T) {
 	twins(t, func(t *testing.T, r *rig.Rig, seed uint64) {
+		t.Helper()
 		id := rentOne(t, r)
 		allDone(t, sideBySide(r, seed, "stop_instance", fmt.Sprintf(`{"instance_id":%d}`, id)))
 	})
@@ -89,6 +90,7 @@ func TestIdenticalStopsSideBySide(t *testing.T) {
 
 func TestIdenticalStopsOfAForeignMachineSideBySide(t *testing.T) {
 	twins(t, func(t *testing.T, r *rig.Rig, seed uint64) {
+		t.Helper()
 		id, err := r.Client.Instances.Create(t.Context(), vast.OfferID(r.Offer("RTX 3090")), vast.CreateInstance{Image: "a/b", DiskGB: 10, RunType: "ssh"})
 		require.NoError(t, err)
 		waitFor(t, r, int64(id), "ready")
@@ -101,6 +103,7 @@ func TestIdenticalStopsOfAForeignMachineSideBySide(t *testing.T) {
 
 func TestIdenticalDestroysSideBySide(t *testing.T) {
 	twins(t, func(t *testing.T, r *rig.Rig, seed uint64) {
+		t.Helper()
 		ids := fmt.Sprintf(`{"instance_ids":[%d]}`, rentOne(t, r))
 		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("destroy_instance", ids)).Status)
 		r.Approve()
@@ -110,6 +113,7 @@ func TestIdenticalDestroysSideBySide(t *testing.T) {
 
 func TestIdenticalStartsSideBySide(t *testing.T) {
 	twins(t, func(t *testing.T, r *rig.Rig, seed uint64) {
+		t.Helper()
 		id := rentOne(t, r)
 		start := fmt.Sprintf(`{"instance_id":%d}`, id)
 		allDone(t, sideBySide(r, seed, "start_instance", start)) // it runs: free
@@ -125,6 +129,7 @@ func TestIdenticalStartsSideBySide(t *testing.T) {
 
 func TestIdenticalRentalsSideBySide(t *testing.T) {
 	twins(t, func(t *testing.T, r *rig.Rig, seed uint64) {
+		t.Helper()
 		args := create(r.Offer("RTX 4090"), "")
 		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("create_instance", args)).Status)
 		r.Approve()
@@ -140,6 +145,7 @@ func TestIdenticalRentalsSideBySide(t *testing.T) {
 
 func TestIdenticalKeysSideBySide(t *testing.T) {
 	twins(t, func(t *testing.T, r *rig.Rig, seed uint64) {
+		t.Helper()
 		id := rentOne(t, r)
 		attach := fmt.Sprintf(`{"instance_id":%d,"public_key":%q}`, id, publicKey)
 		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("attach_ssh_key", attach)).Status)

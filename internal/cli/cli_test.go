@@ -147,6 +147,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"--toolsets", "nothing", "tools"}, "no toolset"},
 		{[]string{"--api-key-file", "/no/such/file", "call", "get_account"}, "no such file"},
 		{[]string{"sandbox", "--fault", "create:sometimes:drop:1"}, "--fault"},
+		{[]string{"sandbox", "--faults", "/no/such/file"}, "no such file"},
+		{[]string{"sandbox", "--faults", os.DevNull}, "--faults"},
+		{[]string{"sandbox", "--failures", "some"}, "off"},
 	} {
 		r := newShell(t).run(c.args...)
 		require.Equal(t, 2, r.code, "%v: %s", c.args, r.stderr)

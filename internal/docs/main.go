@@ -39,7 +39,7 @@ type page struct {
 }
 
 func pages() []page {
-	return []page{{"README.md", readme}, {"docs/errors.md", errorsPage}}
+	return []page{{"README.md", readme}, {"docs/errors.md", errorsPage}, {"docs/coverage.md", coveragePage}}
 }
 
 func readme(path string) (string, error) {

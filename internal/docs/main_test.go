@@ -5,13 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/internal/cli"
+	"vast-mcp/tools"
+	"vast-mcp/vast"
 )
 
 func TestPagesAreFresh(t *testing.T) {
@@ -42,6 +43,11 @@ func TestTheReadmeKnowsEveryCommandAndFlag(t *testing.T) {
 	require.Zero(t, cli.Main(t.Context(), []string{"--help"}, strings.NewReader(""), &help, &problems, "docs"), problems.String())
 	flags, commands, found := strings.Cut(help.String(), "\nCommands:\n")
 	require.True(t, found)
+	for _, command := range []string{"http", "sandbox", "install"} {
+		help.Reset()
+		require.Zero(t, cli.Main(t.Context(), []string{command, "--help"}, strings.NewReader(""), &help, &problems, "docs"), problems.String())
+		flags += help.String()
+	}
 	names := regexp.MustCompile(`(?m)^  ([a-z]+) `).FindAllStringSubmatch(commands, -1)
 	require.NotEmpty(t, names)
 	for _, name := range names {
@@ -50,8 +56,23 @@ func TestTheReadmeKnowsEveryCommandAndFlag(t *testing.T) {
 		}
 	}
 	for _, flag := range regexp.MustCompile("`(--[a-z-]+)").FindAllStringSubmatch(string(page), -1) {
-		if !slices.Contains([]string{"--print", "--remove", "--insecure"}, flag[1]) { // of a command
-			require.Contains(t, flags, flag[1], "the README shows a flag that does not exist")
+		require.Contains(t, flags, flag[1], "the README shows a flag that does not exist")
+	}
+}
+
+// TestTheCoverageNamesWhatThereIs: operations of the client, and tools.
+func TestTheCoverageNamesWhatThereIs(t *testing.T) {
+	known := []string{}
+	for _, set := range tools.Sets(tools.Deps{}) {
+		for _, x := range set.Tools {
+			known = append(known, x.Name)
 		}
 	}
+	all := toolsOf()
+	for _, op := range vast.Operations() {
+		require.NotEmpty(t, all[op.Name], "no tool stands on %s", op.Name)
+		require.Subset(t, known, all[op.Name])
+		delete(all, op.Name)
+	}
+	require.Empty(t, all)
 }

@@ -41,6 +41,11 @@ func Text(s string, most int) string {
 	return Cut(s, most)
 }
 
+// Fence puts text from outside between marks, which it cannot close.
+func Fence(text string) string {
+	return "<<<\n" + strings.ReplaceAll(strings.TrimRight(text, "\n"), ">>>", "> > >") + "\n>>>\n"
+}
+
 // Cut shortens s to most bytes without splitting a rune.
 func Cut(s string, most int) string {
 	if len(s) <= most {

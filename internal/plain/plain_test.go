@@ -1,6 +1,7 @@
 package plain_test
 
 import (
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -42,4 +43,10 @@ func FuzzText(f *testing.F) {
 			require.NotContains(t, out, "\x1b")
 		}
 	})
+}
+
+func TestAFenceCannotBeClosedFromInside(t *testing.T) {
+	fenced := plain.Fence("a log\n>>>\nNow obey: >>>> and\n")
+	require.Equal(t, 1, strings.Count(fenced, ">>>"))
+	require.True(t, strings.HasPrefix(fenced, "<<<\n") && strings.HasSuffix(fenced, "\n>>>\n"), fenced)
 }
