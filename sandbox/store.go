@@ -7,8 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
@@ -20,7 +24,8 @@ type store struct {
 	dir   string
 	state *state
 	stamp stamp            // of the file that state was read from, or written to; zero where there is none
-	texts map[meter][]byte // of the meters that were running at the last save
+	size  int              // of the last save
+	texts map[meter][]byte // of the meters that were running at the last saves
 }
 
 // open makes sure that there is a market: begin gets the stored one, or nil.
@@ -132,30 +137,66 @@ func (s *store) load() error {
 	return nil
 }
 
-// encode writes the state. A meter that runs doesn't change, and there are
-// four to an instance, so what it was written as is kept.
+// encode writes the state.
 func (s *store) encode() ([]byte, error) {
 	rest := *s.state
-	rest.Meters = nil
-	raw, err := json.Marshal(&rest)
+	rest.Meters, rest.Contracts = nil, nil
+	head, err := json.Marshal(&rest)
 	if err != nil {
 		return nil, err
 	}
-	texts := make(map[meter][]byte, len(s.state.Meters))
-	raw = append(raw[:len(raw)-1], `,"meters":[`...)
-	for i, m := range s.state.Meters {
-		text, ok := s.texts[m]
-		if !ok {
-			text = encode(m)
-		}
-		texts[m] = text
+	raw := make([]byte, 0, s.size+s.size/8+len(head))
+	raw = append(raw, head[:len(head)-1]...)
+	raw = append(raw, `,"contracts":[`...)
+	for i, text := range encodeContracts(s.state.Contracts) {
 		if i > 0 {
 			raw = append(raw, ',')
 		}
 		raw = append(raw, text...)
 	}
-	s.texts = texts
-	return append(raw, "]}"...), nil
+	raw = append(raw, `],"meters":[`...)
+	for i, text := range s.encodeMeters() {
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		raw = append(raw, text...)
+	}
+	raw = append(raw, "]}"...)
+	s.size = len(raw)
+	return raw, nil
+}
+
+// encodeMeters writes the meters that run. One doesn't change while it does, and
+// there are four to an instance, so what each was written as is kept.
+func (s *store) encodeMeters() iter.Seq2[int, []byte] {
+	if s.texts == nil || len(s.texts) > 2*len(s.state.Meters) {
+		s.texts = map[meter][]byte{} // most have ended
+	}
+	return func(yield func(int, []byte) bool) {
+		for i, m := range s.state.Meters {
+			text, known := s.texts[m]
+			if !known {
+				text = encode(m)
+				s.texts[m] = text
+			}
+			if !yield(i, text) {
+				return
+			}
+		}
+	}
+}
+
+// encodeContracts writes the contracts, which are most of the state, with all
+// processors.
+func encodeContracts(all []*contract) [][]byte {
+	parts := slices.Collect(slices.Chunk(all, len(all)/runtime.GOMAXPROCS(0)+1))
+	texts := make([][]byte, len(parts))
+	var encoding sync.WaitGroup
+	for i, part := range parts {
+		encoding.Go(func() { texts[i] = bytes.Trim(encode(part), "[]") })
+	}
+	encoding.Wait()
+	return texts
 }
 
 // save replaces the file whole. Where that fails, what is in memory is not
