@@ -123,8 +123,10 @@ func (o Options) begin(old *state, wall time.Time) (*state, error) {
 // Key returns the account's API key: the one that the market was opened with
 // or, when that was reset since, its successor.
 func (m *Market) Key() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	key := m.key
-	_ = m.transact(func(st *state, _ *world, _ time.Time) (bool, error) {
+	_ = m.store.update(func(st *state) (bool, error) {
 		key = st.mainKey(m.key)
 		return false, nil
 	}) // a market that can't be read refuses every key
