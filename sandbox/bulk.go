@@ -55,6 +55,9 @@ func (t *tx) launchInstance() answer {
 	if json.Unmarshal(t.body, &in) != nil || json.Unmarshal(t.body, &body) != nil {
 		return badJSON()
 	}
+	if in.Disk == nil {
+		in.Disk = new(float64(launchDisk))
+	}
 	s, code, err := parseSearch(launchQuery(body))
 	if err != nil {
 		return refuse(http.StatusBadRequest, code, err.Error())

@@ -58,10 +58,11 @@ func TestLaunch(t *testing.T) {
 	require.EqualValues(t, 1, row["num_gpus"])
 	require.EqualValues(t, 16, row["disk_space"])
 
-	plain := r.do(200, "PUT", "/api/v0/launch_instance/", obj{"gpu_name": "RTX 3090", "num_gpus": "2", "image": "ubuntu:22.04", "disk": 10, "order": []any{[]any{"dph_total", "asc"}}})
+	plain := r.do(200, "PUT", "/api/v0/launch_instance/", obj{"gpu_name": "RTX 3090", "num_gpus": "2", "image": "ubuntu:22.04", "order": []any{[]any{"dph_total", "asc"}}})
 	row = r.instance(int64(num(plain, "new_contract")))
 	require.Equal(t, "RTX 3090", row["gpu_name"])
 	require.EqualValues(t, 2, row["num_gpus"])
+	require.EqualValues(t, 16, row["disk_space"], "of a launch that names none")
 
 	require.Equal(t, "no_such_ask", r.do(404, "PUT", "/api/v0/launch_instance/", obj{"q": obj{"gpu_name": obj{"eq": "none"}}, "image": "x"})["error"])
 	r.do(400, "PUT", "/api/v0/launch_instance/", obj{"q": obj{"gpu_name": "RTX 4090"}, "image": "x"})

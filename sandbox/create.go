@@ -18,6 +18,7 @@ const (
 	maxEnv      = 32768
 	maxPorts    = 64
 	minDisk     = 8
+	launchDisk  = 16 // of a launch that names none
 	leastPrice  = 0.001
 	mostPrice   = 128
 )
