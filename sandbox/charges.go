@@ -85,6 +85,16 @@ func parseCharges(q url.Values) (chargeQuery, answer, bool) {
 	return c, answer{}, true
 }
 
+// upTo is the end of a range of time as its client means it: one who says "until
+// now" by his own clock means the market's now, which may be far ahead.
+func (t *tx) upTo(end float64) float64 {
+	const day = 24 * 60 * 60
+	if ahead := end - unix(t.m.wallNow()); ahead >= -60 && ahead <= day {
+		return max(end, unix(t.now))
+	}
+	return end
+}
+
 // fromUnix keeps what clients send within what days can be counted in.
 func fromUnix(seconds float64) time.Time {
 	return time.Unix(int64(min(max(seconds, 0), 7e9)), 0).UTC()
@@ -98,6 +108,7 @@ func (t *tx) charges() answer {
 	if !ok {
 		return refusal
 	}
+	q.to = fromUnix(t.upTo(unix(q.to)))
 	rows := slices.DeleteFunc(t.chargeRows(q.from, q.to), func(r chargeRow) bool { return len(q.types) > 0 && !slices.Contains(q.types, r.Type) })
 	total := len(rows)
 	if q.latestFirst {

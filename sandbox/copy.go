@@ -191,7 +191,7 @@ func (t *tx) cloudCopy() answer {
 		return invalidArgs("Invalid dst.")
 	case strings.Trim(string(in.Selected), `"`) == "" || string(in.Selected) == "null":
 		return invalidArgs("Invalid args: 'selected' must be a cloud connection")
-	case in.Transfer != "Instance To Cloud" && in.Transfer != "Cloud To Instance":
+	case !strings.EqualFold(in.Transfer, "Instance To Cloud") && !strings.EqualFold(in.Transfer, "Cloud To Instance"): // the client writes a small "to"
 		return invalidArgs("Invalid args: 'transfer' must be 'Instance To Cloud' or 'Cloud To Instance'")
 	}
 	t.begin(at.c, "Cloud Copy")

@@ -175,7 +175,7 @@ type oldInvoice struct {
 // they are not wanted, and where the account stands.
 func (t *tx) oldInvoices() answer {
 	q := t.r.URL.Query()
-	from, to := seconds(q, "sdate", 0), seconds(q, "edate", unix(t.now))
+	from, to := seconds(q, "sdate", 0), t.upTo(seconds(q, "edate", unix(t.now)))
 	rows := []oldInvoice{}
 	for _, row := range t.invoices() {
 		if row.When >= from && row.When <= to {

@@ -166,20 +166,22 @@ func noSuchTemplate() answer {
 	return refuse(http.StatusNotFound, "not_found", "There is no such template of yours.")
 }
 
-// deleteTemplate answers DELETE /template/, which takes the number only.
+// deleteTemplate answers DELETE /template/. The service takes the number only,
+// but its client sends the hash too, and is not to fail here.
 func (t *tx) deleteTemplate() answer {
 	var in struct {
-		ID json.Number `json:"template_id"`
+		ID   json.Number `json:"template_id"`
+		Hash string      `json:"hash_id"`
 	}
 	if !t.unmarshalBody(&in) {
 		return badJSON()
 	}
 	id, err := strconv.ParseInt(in.ID.String(), 10, 64)
-	if err != nil {
+	if err != nil && in.Hash == "" {
 		return invalidArgs("template_id is required, and must be a number")
 	}
 	own := t.st.Account.Templates
-	i := slices.IndexFunc(own, func(row templateRow) bool { return row.ID == id })
+	i := slices.IndexFunc(own, func(row templateRow) bool { return row.ID == id || in.Hash != "" && row.HashID == in.Hash })
 	if i < 0 {
 		return noSuchTemplate()
 	}

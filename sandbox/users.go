@@ -64,7 +64,7 @@ func (t *tx) updateUser() answer {
 	changed := map[string]json.RawMessage{}
 	for _, name := range profileFields() {
 		if value, ok := in[name]; ok {
-			changed[name] = value
+			changed[name] = unquoted(name, value)
 		}
 	}
 	if json.Unmarshal(encode(changed), new(userRow)) != nil {
@@ -75,6 +75,16 @@ func (t *tx) updateUser() answer {
 	}
 	maps.Copy(t.st.Account.Profile, changed)
 	return success()
+}
+
+// unquoted is the number or flag in a string, which the client's documentation
+// asks for in these fields.
+func unquoted(name string, value json.RawMessage) json.RawMessage {
+	inside := json.RawMessage(strings.Trim(string(value), `"`))
+	if (strings.HasPrefix(name, "balance_") || strings.HasPrefix(name, "autobill_")) && json.Valid(inside) {
+		return inside
+	}
+	return value
 }
 
 // createSubaccount answers POST /users/.

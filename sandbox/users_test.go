@@ -120,3 +120,17 @@ func TestSmallAccountAnswers(t *testing.T) {
 		"success": true, "tfa_enabled": false, "methods": []any{}, "backup_codes_remaining": 0.0, "new_method_authorized": false,
 	}, r.do(200, "GET", "/api/v0/tfa/status/", nil))
 }
+
+// TestTheClientsOwnSpelling: what its documentation asks for, and its defaults.
+func TestTheClientsOwnSpelling(t *testing.T) {
+	r := newRig(t, sandbox.Options{})
+	r.do(200, "PUT", "/api/v0/users/", obj{"balance_threshold": "5", "balance_threshold_enabled": "true", "autobill_threshold": "10"})
+	user := r.do(200, "GET", "/api/v0/users/current/", nil)
+	require.EqualValues(t, 5, user["balance_threshold"])
+	require.Equal(t, true, user["balance_threshold_enabled"])
+	require.EqualValues(t, 10, user["autobill_threshold"])
+	r.do(400, "PUT", "/api/v0/users/", obj{"balance_threshold": "much"})
+
+	id := r.up(3, nil)
+	r.do(200, "POST", "/api/v0/commands/rclone/", obj{"src": "/a", "dst": "/b", "instance_id": itoa(float64(id)), "selected": "7", "transfer": "Instance to Cloud", "flags": []any{}})
+}
