@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -28,10 +29,10 @@ type benchmark struct {
 	DPHBase      float64 `json:"dph_base"`
 }
 
-var (
-	benchmarkColumns = columnsOf(benchmark{})
-	benchmarkTable   = table{filtered: benchmarkColumns, sorted: benchmarkColumns, page: 100, most: 1000, low: 100}
-)
+var benchmarkTable = sync.OnceValue(func() table {
+	all := columnsOf(benchmark{})
+	return table{filtered: all, sorted: all, page: 100, most: 1000, low: 100}
+})
 
 func benchmarkRoutes() []route {
 	return []route{
@@ -70,13 +71,13 @@ func (t *tx) listBenchmarks() answer {
 	if q.Has("query") {
 		return refuse(http.StatusBadRequest, "invalid_request", inQuery+"query is not a parameter")
 	}
-	l, err := benchmarkTable.parse(q)
+	l, err := benchmarkTable().parse(q)
 	if err != nil {
 		return badListing(err)
 	}
 	unknown := 0
 	for i, col := range l.cols { // the API answers so, too
-		if _, known := benchmarkColumns[col]; !known {
+		if _, known := benchmarkTable().sorted[col]; !known {
 			unknown++
 			l.cols[i] = fmt.Sprintf("anon_%d", unknown)
 		}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 const (
@@ -39,15 +40,19 @@ type invoiceRow struct {
 	description     string
 }
 
-var (
-	invoiceColumns = columnsOf(invoiceRow{})
-	invoiceTable   = table{
-		filtered: invoiceColumns.only("when", "service"),
-		sorted:   invoiceColumns.only("paid_on", "amount_cents", "when", "id"),
+var invoiceColumns = sync.OnceValue(func() columns { return columnsOf(invoiceRow{}) })
+
+func invoiceTable() table {
+	return table{
+		filtered: invoiceColumns().only("when", "service"),
+		sorted:   invoiceColumns().only("paid_on", "amount_cents", "when", "id"),
 		page:     60, most: 100, low: 60,
 	}
-	oldInvoiceTable = table{filtered: invoiceColumns, sorted: invoiceColumns, page: 1000, most: 1000, low: 1000}
-)
+}
+
+func oldInvoiceTable() table {
+	return table{filtered: invoiceColumns(), sorted: invoiceColumns(), page: 1000, most: 1000, low: 1000}
+}
 
 func invoiceRoutes() []route {
 	return []route{
@@ -136,7 +141,7 @@ func (t *tx) listInvoices() answer {
 		}
 		q.Set("order_by", fmt.Sprintf(`[{"col":"when","dir":%[1]q},{"col":"id","dir":%[1]q}]`, direction))
 	}
-	l, err := invoiceTable.parse(q)
+	l, err := invoiceTable().parse(q)
 	if err != nil {
 		return badListing(err)
 	}
@@ -151,7 +156,7 @@ func (t *tx) listInvoices() answer {
 
 // searchInvoices answers GET /invoices/ with a bare array.
 func (t *tx) searchInvoices() answer {
-	l, err := oldInvoiceTable.parse(t.r.URL.Query())
+	l, err := oldInvoiceTable().parse(t.r.URL.Query())
 	if err != nil {
 		return badListing(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // table is what may be asked of a list that has pages.
@@ -19,15 +20,21 @@ type table struct {
 	low              int // what a limit below one means
 }
 
-var instanceColumns = columnsOf(instanceRow{})
+var instanceColumns = sync.OnceValue(func() columns {
+	return columnsOf(instanceRow{})
+})
 
 // filterColumns are what the API has stored of an instance: it filters by
 // these, not by what it computes.
-var filterColumns = instanceColumns.only("id", "label", "actual_status", "intended_status", "cur_state", "next_state",
-	"gpu_name", "verification", "machine_id", "host_id", "image_uuid", "start_date", "end_date", "template_id",
-	"template_hash_id", "is_bid")
+var filterColumns = sync.OnceValue(func() columns {
+	return instanceColumns().only("id", "label", "actual_status", "intended_status", "cur_state", "next_state",
+		"gpu_name", "verification", "machine_id", "host_id", "image_uuid", "start_date", "end_date", "template_id",
+		"template_hash_id", "is_bid")
+})
 
-var instanceTable = table{filtered: filterColumns, sorted: instanceColumns, page: 25, most: 25, low: 5}
+var instanceTable = sync.OnceValue(func() table {
+	return table{filtered: filterColumns(), sorted: instanceColumns(), page: 25, most: 25, low: 5}
+})
 
 // listing is a request for a page of rows, understood.
 type listing struct {
@@ -115,12 +122,12 @@ func parseToken(token string, order []ordering) ([]cell, error) {
 
 // listInstances answers GET /api/v1/instances/.
 func (t *tx) listInstances() answer {
-	l, err := instanceTable.parse(t.r.URL.Query())
+	l, err := instanceTable().parse(t.r.URL.Query())
 	if err != nil {
 		return badListing(err)
 	}
 	read := t.storedRow
-	if l.sortsBeyond(filterColumns) {
+	if l.sortsBeyond(filterColumns()) {
 		read = t.listedRow
 	}
 	var row instanceRow

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The API serves no more than rowCap offers, whatever limit says, and prices
@@ -18,7 +19,9 @@ const (
 	defaultStorage = 8
 )
 
-var offerColumns = columnsOf(offerRow{})
+var offerColumns = sync.OnceValue(func() columns {
+	return columnsOf(offerRow{})
+})
 
 // offerAliases are columns that stand for others.
 var offerAliases = map[string]string{
@@ -54,7 +57,7 @@ type search struct {
 
 // parseSearch reads the flat object of filters and options. The API has two
 // validations, and two codes: of the shape, and of the columns.
-func parseSearch(q map[string]any) (search, string, error) { return offerColumns.search(q) }
+func parseSearch(q map[string]any) (search, string, error) { return offerColumns().search(q) }
 
 // search reads a search among rows that have these columns.
 func (c columns) search(q map[string]any) (search, string, error) {

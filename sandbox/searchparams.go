@@ -6,11 +6,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // term is one condition of the client's query language, such as
 // gpu_name in [RTX_4090,RTX_3090] or gpu_ram>=24.
-var term = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9_]*)\s*(>=|<=|!=|==|=|>|<|\s(?:not in|notin|nin|in|neq|eq|gte|gt|lte|lt)\s)\s*(\[[^\]]*\]|"[^"]*"|'[^']*'|[^\s,]+)`)
+var term = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9_]*)\s*(>=|<=|!=|==|=|>|<|\s(?:not in|notin|nin|in|neq|eq|gte|gt|lte|lt)\s)\s*(\[[^\]]*\]|"[^"]*"|'[^']*'|[^\s,]+)`)
+})
 
 // termOps are the API's words for the language's operators.
 var termOps = map[string]string{
@@ -38,10 +41,10 @@ func readSearchParams(raw json.RawMessage) (string, map[string]any, error) {
 
 func parseTerms(text string) (map[string]any, error) {
 	query := map[string]any{}
-	if rest := strings.Trim(term.ReplaceAllString(text, ""), " ,\t\n"); rest != "" {
+	if rest := strings.Trim(term().ReplaceAllString(text, ""), " ,\t\n"); rest != "" {
 		return nil, badQuery(fmt.Sprintf(inQuery+"can't read %q of search_params", rest))
 	}
-	for _, m := range term.FindAllStringSubmatch(text, -1) {
+	for _, m := range term().FindAllStringSubmatch(text, -1) {
 		name, op := m[1], termOps[strings.TrimSpace(m[2])]
 		value := termValue(name, m[3])
 		if value == "any" {

@@ -8,13 +8,16 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 const firstTemplate = 312_000
 
-var templateFields = columnsOf(templateRow{}).only("name", "image", "tag", "env", "onstart", "runtype", "ssh_direct", "jup_direct",
-	"use_ssh", "use_jupyter_lab", "jupyter_dir", "docker_login_repo", "docker_login_user", "extra_filters", "recommended_disk_space",
-	"readme_visible", "desc", "args_str", "href", "repo", "private", "volume_info", "autoscaler", "vm", "python_utf8", "lang_utf8")
+var templateFields = sync.OnceValue(func() columns {
+	return columnsOf(templateRow{}).only("name", "image", "tag", "env", "onstart", "runtype", "ssh_direct", "jup_direct",
+		"use_ssh", "use_jupyter_lab", "jupyter_dir", "docker_login_repo", "docker_login_user", "extra_filters", "recommended_disk_space",
+		"readme_visible", "desc", "args_str", "href", "repo", "private", "volume_info", "autoscaler", "vm", "python_utf8", "lang_utf8")
+})
 
 func templateRoutes() []route {
 	const path = "/api/v0/template/"
@@ -30,7 +33,7 @@ func templateRoutes() []route {
 func (t *templateRow) set(fields map[string]any) error {
 	row := reflect.ValueOf(t).Elem()
 	for name, value := range fields {
-		col, known := templateFields[name]
+		col, known := templateFields()[name]
 		if !known {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -63,9 +64,11 @@ type templateRow struct {
 	VolumeInfo           *string  `json:"volume_info"`
 }
 
-var templateColumns = columnsOf(templateRow{}).only("creator_id", "created_at", "count_created", "default_tag",
-	"docker_login_repo", "id", "image", "jup_direct", "hash_id", "name", "recent_create_date", "recommended_disk_space",
-	"recommended", "ssh_direct", "tag", "use_ssh")
+var templateColumns = sync.OnceValue(func() columns {
+	return columnsOf(templateRow{}).only("creator_id", "created_at", "count_created", "default_tag",
+		"docker_login_repo", "id", "image", "jup_direct", "hash_id", "name", "recent_create_date", "recommended_disk_space",
+		"recommended", "ssh_direct", "tag", "use_ssh")
+})
 
 const (
 	portal    = "-p 1111:1111 -p 8080:8080 -p 8384:8384 -p 72299:72299 -e OPEN_BUTTON_PORT=1111 -e DATA_DIRECTORY=/workspace/"
@@ -163,11 +166,11 @@ func (t *tx) searchTemplates() answer {
 		l.cols = nil
 	}
 	within := takeSubstrings(where)
-	filters, err := templateColumns.filters(where)
+	filters, err := templateColumns().filters(where)
 	if err != nil {
 		return refused(err.Error())
 	}
-	order, err := templateColumns.orderObjects(by)
+	order, err := templateColumns().orderObjects(by)
 	if err != nil {
 		return refused(err.Error())
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"sync"
 )
 
 // firstVolumeAsk is the offer of the first machine's space.
@@ -54,7 +55,9 @@ type volumeOffer struct {
 	isDatacenter     bool     `column:"datacenter"`
 }
 
-var volumeColumns = columnsOf(volumeOffer{})
+var volumeColumns = sync.OnceValue(func() columns {
+	return columnsOf(volumeOffer{})
+})
 
 // volumeAsk finds the whole machine behind an offer of space.
 func (t *tx) volumeAsk(offer int64) *ask {
@@ -104,7 +107,7 @@ func (t *tx) searchVolumes() answer {
 	if _, ok := q["allocated_storage"]; !ok {
 		q["allocated_storage"] = 1.0
 	}
-	s, code, err := volumeColumns.search(q)
+	s, code, err := volumeColumns().search(q)
 	if err != nil {
 		return refuse(http.StatusBadRequest, code, err.Error())
 	}

@@ -3,9 +3,9 @@ package region
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
 
 	"vast-mcp/internal/plain"
 )
@@ -28,40 +28,39 @@ func continents() []continent {
 
 type continent struct{ name, m49 string }
 
-// countries lists every ISO 3166-1 alpha-2 code that names a country. Retired
-// ones, like SU, have no name, and UK is another spelling of GB.
-func countries() []language.Region {
-	names := display.English.Regions()
-	var all []language.Region
-	for a := 'A'; a <= 'Z'; a++ {
-		for b := 'A'; b <= 'Z'; b++ {
-			r, err := language.ParseRegion(string(a) + string(b))
-			if err == nil && r.IsCountry() && r.String() == string(a)+string(b) && r.Canonicalize() == r && names.Name(r) != "" {
-				all = append(all, r)
-			}
-		}
+// country is a country, by its code and its English name.
+type country struct {
+	code, name string
+	region     language.Region
+}
+
+// countries lists all, in the order of their codes.
+var countries = sync.OnceValue(func() []country {
+	var all []country
+	for line := range strings.Lines(table) {
+		code, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		all = append(all, country{code, name, language.MustParseRegion(code)})
 	}
 	return all
-}
+})
 
 // Resolve returns the country codes that name stands for, in order: one for a
 // code like SE or a name like Sweden, many for a continent, none for a name
 // that is none of these. Case does not matter.
 func Resolve(name string) []string {
 	name = strings.TrimSpace(strings.ReplaceAll(name, "_", " "))
-	names := display.English.Regions()
 	larger := language.Region{}
 	at := slices.IndexFunc(continents(), func(c continent) bool { return strings.EqualFold(c.name, name) })
 	if at >= 0 {
 		larger, _ = language.ParseRegion(continents()[at].m49) // the table holds codes that exist
 	}
 	var codes []string
-	for _, r := range countries() {
+	for _, c := range countries() {
 		switch {
-		case at >= 0 && larger.Contains(r), strings.EqualFold(r.String(), name), strings.EqualFold(names.Name(r), name):
-			codes = append(codes, r.String())
-		case strings.EqualFold(name, "UK") && r.String() == "GB", strings.EqualFold(name, "USA") && r.String() == "US":
-			codes = append(codes, r.String())
+		case at >= 0 && larger.Contains(c.region), strings.EqualFold(c.code, name), strings.EqualFold(c.name, name):
+			codes = append(codes, c.code)
+		case strings.EqualFold(name, "UK") && c.code == "GB", strings.EqualFold(name, "USA") && c.code == "US":
+			codes = append(codes, c.code)
 		}
 	}
 	return codes
@@ -70,13 +69,12 @@ func Resolve(name string) []string {
 // Names lists the names that Resolve knows, codes left out: the continents,
 // then the countries in English by their alphabet.
 func Names() []string {
-	names := display.English.Regions()
 	var larger, smaller []string
 	for _, c := range continents() {
 		larger = append(larger, c.name)
 	}
-	for _, r := range countries() {
-		smaller = append(smaller, names.Name(r))
+	for _, c := range countries() {
+		smaller = append(smaller, c.name)
 	}
 	slices.Sort(smaller)
 	return slices.Concat(larger, slices.Compact(smaller))
@@ -85,8 +83,8 @@ func Names() []string {
 // Codes lists the countries' codes.
 func Codes() []string {
 	var all []string
-	for _, r := range countries() {
-		all = append(all, r.String())
+	for _, c := range countries() {
+		all = append(all, c.code)
 	}
 	return all
 }

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 
 	"vast-mcp/internal/region"
 )
@@ -54,4 +56,24 @@ func FuzzResolve(f *testing.F) {
 		require.True(t, utf8.ValidString(region.Place(name, "unknown")))
 		require.NotEmpty(t, region.Place(name, "unknown"))
 	})
+}
+
+// TestTheTableIsTheLibrarys: every code that names a country, as it is called in
+// English. Retired codes, like SU, have no name, and UK is another spelling of
+// GB.
+func TestTheTableIsTheLibrarys(t *testing.T) {
+	names := display.English.Regions()
+	var known []string
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			code := string(a) + string(b)
+			r, err := language.ParseRegion(code)
+			if err != nil || !r.IsCountry() || r.String() != code || r.Canonicalize() != r || names.Name(r) == "" {
+				continue
+			}
+			known = append(known, code)
+			require.Contains(t, region.Resolve(names.Name(r)), code)
+		}
+	}
+	require.Equal(t, known, region.Codes())
 }
