@@ -2,7 +2,6 @@ package vast
 
 import (
 	"cmp"
-	"encoding/json"
 	"reflect"
 	"strings"
 	"sync"
@@ -135,25 +134,20 @@ var offerColumns = sync.OnceValue(func() map[string]int {
 	return columns
 })
 
-// numbers finds the numbers of a row by their column. One that the row does
-// not keep is looked for in raw, what the row was read from.
-func (r *offerRow) numbers(raw []byte, columns map[string]int) func(column string) number {
-	var others map[string]number
-	return func(column string) number {
-		if i, kept := columns[column]; kept {
-			switch v := reflect.ValueOf(r).Elem().Field(i).Interface().(type) {
-			case number:
-				return v
-			case id:
-				return number{value: float64(v), known: v != 0}
-			}
-			return number{}
-		}
-		if others == nil {
-			_ = json.Unmarshal(raw, &others) // it is an object: r was read from it
-		}
-		return others[column]
+// number is what the row keeps in that column; ok is false when it does not keep
+// the column at all.
+func (r *offerRow) number(column string, columns map[string]int) (n number, ok bool) {
+	i, ok := columns[column]
+	if !ok {
+		return number{}, false
 	}
+	switch v := reflect.ValueOf(r).Elem().Field(i).Interface().(type) {
+	case number:
+		n = v
+	case id:
+		n = number{value: float64(v), known: v != 0}
+	}
+	return n, true
 }
 
 func (r offerRow) offer() Offer {

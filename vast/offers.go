@@ -116,26 +116,41 @@ func (s *OfferService) page(ctx context.Context, q OfferQuery) (offerPage, error
 		return offerPage{}, invalid(opSearchOffers, wrong)
 	}
 	var out struct {
-		Offers *list[json.RawMessage] `json:"offers"`
+		Offers json.RawMessage `json:"offers"`
 	}
 	if err := s.c.do(ctx, opSearchOffers, request{body: body}, &out); err != nil {
 		return offerPage{}, err
 	}
-	if out.Offers == nil {
+	if len(out.Offers) == 0 || string(out.Offers) == "null" {
 		return offerPage{}, garbled(opSearchOffers, "no offers in the answer")
 	}
-	page := offerPage{offers: []Offer{}, rows: len(*out.Offers)}
-	limits, columns := q.Filter.limits(), offerColumns()
-	for _, raw := range *out.Offers {
-		var row offerRow
-		if json.Unmarshal(raw, &row) != nil {
-			return offerPage{}, garbled(opSearchOffers, s.c.quote(raw))
-		}
-		o := row.offer()
+	var rows list[offerRow]
+	if rows.UnmarshalJSON(out.Offers) != nil {
+		return offerPage{}, garbled(opSearchOffers, s.c.quote(out.Offers))
+	}
+	return q.Filter.page(rows, out.Offers), nil
+}
+
+// page keeps the rows that pass the filter. raw is what they were read from.
+func (f Filter) page(rows []offerRow, raw json.RawMessage) offerPage {
+	page := offerPage{offers: []Offer{}, rows: len(rows)}
+	limits, columns := f.limits(), offerColumns()
+	var others list[map[string]number] // what rows do not keep
+	for i := range rows {
+		o := rows[i].offer()
 		page.last = o.PerHour
-		if o.ID > 0 && admits(limits, row.numbers(raw, columns)) {
+		ok := admits(limits, func(column string) number {
+			if n, kept := rows[i].number(column, columns); kept {
+				return n
+			}
+			if others == nil {
+				_ = others.UnmarshalJSON(raw) // the rows were read from it
+			}
+			return others[i][column]
+		})
+		if o.ID > 0 && ok {
 			page.offers = append(page.offers, o)
 		}
 	}
-	return page, nil
+	return page
 }
