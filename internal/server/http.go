@@ -33,7 +33,7 @@ const (
 	connIdle      = 2 * time.Minute
 	maxHeaders    = 32 << 10
 	sweepEvery    = time.Minute
-	lastAnswers   = time.Second // for calls that were cut short to say so
+	lastAnswers   = 500 * time.Millisecond // for calls that were cut short to say so
 )
 
 // ServeHTTP speaks MCP over streamable HTTP to whoever connects to l, until ctx
