@@ -3,5 +3,5 @@
 // tool call costs, and memory. It prints Markdown tables.
 //
 // The one rule: both servers are measured in turns in the same run, because
-// machines differ and are shared; ratios count, and nothing is asserted.
+// machines differ; ratios count, and nothing is asserted.
 package main

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// Indexed is a row of the API's index of operations: what it is, and the routes
-// that it has.
+// Indexed is one thing to ask of the API: what it is, and the routes that it has.
 type Indexed struct {
 	Number    int
 	Operation string
@@ -14,7 +13,7 @@ type Indexed struct {
 	Missing   []string // not served
 }
 
-// Index lists what a renter can ask of the API, as its reference numbers it.
+// Index lists what a renter can ask of the API, from finding offers to alerts.
 func Index() []Indexed {
 	rows := index()
 	for i := range rows {

@@ -131,6 +131,7 @@ func TestAttacksAreRefused(t *testing.T) {
 		"stream of a stranger":   {"GET", "/mcp", map[string]string{"Authorization": bob, "Mcp-Session-Id": annsSession}, "", 405},
 		"stream without a token": {"GET", "/mcp", map[string]string{"Mcp-Session-Id": annsSession}, "", 401},
 		"another method":         {"PUT", "/mcp", map[string]string{"Authorization": ann}, initialize, 405},
+		"an answer to nothing":   {"POST", "/mcp", map[string]string{"Authorization": ann, "Mcp-Session-Id": annsSession}, `{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}`, 400},
 		"not JSON":               {"POST", "/mcp", map[string]string{"Authorization": ann}, "{broken", 400},
 		"method in the header": {
 			"POST", "/mcp",
@@ -170,6 +171,7 @@ func TestAttacksAreRefused(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, "and its owner still has the session")
 	require.NotContains(t, r.Log.String(), tokenOfAnn)
 	require.NotContains(t, r.Log.String(), r.Market.Key())
+	require.NotContains(t, r.Log.String(), annsSession, "which is as good as a key where no token is asked for")
 	require.Zero(t, r.Requests("", ""), "none of it reached the API")
 }
 
