@@ -187,19 +187,25 @@ func TestAStopDoesNotHangOnAStream(t *testing.T) {
 	}
 }
 
-// TestAClientThatDoesNotReadIsGivenUp: it must not hold its answer for ever.
+// TestAClientThatDoesNotReadIsGivenUp: it must not hold its answer for ever,
+// whether it may come in or not.
 func TestAClientThatDoesNotReadIsGivenUp(t *testing.T) {
-	inBubble(t, server.HTTP{}, func(b *bubble) {
-		t := b.t // of the bubble
-		conn, err := b.l.dial(t.Context(), "", "")
-		require.NoError(t, err)
-		_, err = fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: pipe\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(initialize), initialize)
-		require.NoError(t, err)
-		<-time.After(10 * time.Minute)
-		_, err = io.Copy(io.Discard, conn)
-		require.NoError(t, err)
-		require.NoError(t, conn.Close())
-	})
+	for name, h := range map[string]server.HTTP{"one that may come in": {}, "one without a token": annAndBob(t)} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, h, func(b *bubble) {
+				t := b.t // of the bubble
+				conn, err := b.l.dial(t.Context(), "", "")
+				require.NoError(t, err)
+				_, err = fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: pipe\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(initialize), initialize)
+				require.NoError(t, err)
+				<-time.After(10 * time.Minute)
+				answer, err := io.ReadAll(conn)
+				require.NoError(t, err)
+				require.Empty(t, answer, "the answer was waiting all the time")
+				require.NoError(t, conn.Close())
+			})
+		})
+	}
 }
 
 // TestAStopAnswersCallsInFlight: a client that hears nothing waits for a minute.
