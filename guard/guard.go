@@ -16,9 +16,9 @@ import (
 type World interface {
 	// Realm names the account: API origin, account and team.
 	Realm(ctx context.Context) (string, error)
-	// Exposure lists all that runs. It fails when the list cannot be proven
-	// complete.
-	Exposure(ctx context.Context) (Exposure, error)
+	// Exposure lists all that runs, and what of the rest is needed. It fails
+	// when the list cannot be proven complete.
+	Exposure(ctx context.Context, need Need) (Exposure, error)
 }
 
 // Guard makes quotes, judges them and redeems them. It is safe for concurrent
@@ -121,7 +121,7 @@ func (g *Guard) exposure(ctx context.Context, p Plan) (Exposure, error) {
 	if p.Effect == Destroy || p.Effect == Access {
 		return Exposure{}, nil
 	}
-	return g.world.Exposure(ctx)
+	return g.world.Exposure(ctx, Need{})
 }
 
 // quote fills q inside the transaction.

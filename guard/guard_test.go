@@ -48,7 +48,7 @@ type world struct {
 
 func (w *world) Realm(context.Context) (string, error) { return w.realm, w.fails }
 
-func (w *world) Exposure(context.Context) (guard.Exposure, error) {
+func (w *world) Exposure(context.Context, guard.Need) (guard.Exposure, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reads++

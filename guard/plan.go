@@ -43,14 +43,19 @@ type Plan struct {
 	Free    bool   `json:"free,omitempty"`    // needs no asking: it only ends something of ours
 	Lasting bool   `json:"lasting,omitempty"` // once done it stays done, so the same call later has the same answer
 
-	Rate            usd.Amount    `json:"rate"` // dollars per hour while it runs
-	Upfront         usd.Amount    `json:"upfront,omitempty"`
-	Lease           time.Duration `json:"lease,omitempty"`
-	AfterStopPerDay usd.Amount    `json:"after_stop_per_day,omitempty"` // what a stopped disk goes on costing
-	UploadPerGB     float64       `json:"upload_per_gb,omitempty"`      // dollars; traffic is never part of a sum
-	DownloadPerGB   float64       `json:"download_per_gb,omitempty"`
-	Warnings        []string      `json:"warnings,omitempty"`
-	EnforcedBy      []string      `json:"enforced_by,omitempty"` // who ends the lease; empty: nobody
+	Rate          usd.Amount    `json:"rate"` // dollars per hour while it runs
+	Upfront       usd.Amount    `json:"upfront,omitempty"`
+	Lease         time.Duration `json:"lease,omitempty"`
+	DiskRate      usd.Amount    `json:"disk_rate,omitempty"`     // dollars per hour that a stopped disk goes on costing
+	UploadPerGB   float64       `json:"upload_per_gb,omitempty"` // dollars; traffic is never part of a sum
+	DownloadPerGB float64       `json:"download_per_gb,omitempty"`
+	Warnings      []string      `json:"warnings,omitempty"`
+	EnforcedBy    []string      `json:"enforced_by,omitempty"` // who ends the lease; empty: nobody
+
+	// What the owner's lists are judged by, and what an end is about.
+	Image   string   `json:"image,omitempty"`   // the template's, if it comes from one
+	Place   string   `json:"place,omitempty"`   // geolocation as the API has it: "Oregon, US"
+	Targets []Target `json:"targets,omitempty"` // instances that would be stopped or destroyed
 
 	// What the intent will say. These are new each time it is planned and are
 	// not part of what was approved.
@@ -66,6 +71,15 @@ type Plan struct {
 // Most is the most the plan can cost by the end of its lease, traffic apart.
 func (p Plan) Most() usd.Amount {
 	return p.Upfront.Add(p.Rate.For(p.Lease))
+}
+
+// AfterStopPerDay is what the disk goes on costing a day once it is stopped.
+func (p Plan) AfterStopPerDay() usd.Amount { return p.DiskRate.For(24 * time.Hour) }
+
+// Target is an instance that a plan would end.
+type Target struct {
+	Instance int64 `json:"instance"`
+	Ours     bool  `json:"ours"` // it carries a lease of this program
 }
 
 // ByServer is the enforcer that lives as long as the server does.
@@ -87,8 +101,8 @@ func (p Plan) Shown() []Fact {
 	all := append([]Fact{}, p.Facts...)
 	if p.Effect == Spend && !p.Free {
 		all = append(all, Fact{"price", fmt.Sprintf("%s/h, at most %s in %g h, traffic not included", price(p.Rate), price(p.Most()), p.Lease.Hours())})
-		if p.AfterStopPerDay > 0 {
-			all = append(all, Fact{"stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay)})
+		if p.DiskRate > 0 {
+			all = append(all, Fact{"stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay())})
 		}
 		all = append(all, Fact{"enforced", p.Enforcement()})
 	}
@@ -112,13 +126,21 @@ func (p Plan) Text() string {
 // dearer.
 func (p Plan) covers(q Plan) bool {
 	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease &&
-		p.Free == q.Free && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.AfterStopPerDay <= p.AfterStopPerDay && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
+		p.Free == q.Free && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.DiskRate <= p.DiskRate && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
+}
+
+// Need says what of an exposure costs a request of its own.
+type Need struct {
+	Credit, Charges bool
 }
 
 // Exposure is everything that runs on the account, as a complete list saw it.
 type Exposure struct {
 	At      time.Time // wall clock, when the list was read
+	Now     time.Time // the API's clock then: budget days and leases run on it
 	Rentals []Rental
+	Credit  *usd.Amount // nil: not asked for, or not to be read
+	Charges []Charge    // of the UTC day of Now; empty when not asked for or not to be read
 }
 
 // Rental is one instance of the account.
@@ -127,6 +149,17 @@ type Rental struct {
 	Instance int64
 	Running  bool
 	Rate     usd.Amount // dollars per hour while it runs
+	DiskRate usd.Amount // dollars per hour while it is stopped
+	Started  time.Time  // on the API's clock; zero: unknown
+	Until    time.Time  // end of its lease; zero when it carries none
+	OnExpiry string
+}
+
+// Charge is what was charged for one instance.
+type Charge struct {
+	Instance int64
+	Nonce    string // of the lease in its label; empty when it carried none
+	Amount   usd.Amount
 }
 
 // freshFor is how old a list may be that caps are judged by.

@@ -17,7 +17,7 @@ func TestMostIsUpFrontAndTheWholeLease(t *testing.T) {
 	}{
 		{guard.Plan{}, 0},
 		{guard.Plan{Rate: 400_000, Lease: 24 * time.Hour}, 9_600_000},
-		{guard.Plan{Rate: 400_000, Lease: 24 * time.Hour, Upfront: 1, AfterStopPerDay: usd.Dollar}, 9_600_001},
+		{guard.Plan{Rate: 400_000, Lease: 24 * time.Hour, Upfront: 1, DiskRate: usd.Dollar}, 9_600_001},
 		{guard.Plan{Rate: 1, Lease: time.Nanosecond}, 1},
 		{guard.Plan{Rate: usd.Max, Lease: time.Hour, Upfront: 1}, usd.Max},
 	} {
@@ -28,11 +28,11 @@ func TestMostIsUpFrontAndTheWholeLease(t *testing.T) {
 func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
 	rent := guard.Plan{
 		Effect: guard.Spend, Summary: "Rent 1x RTX 4090", Facts: []guard.Fact{{"offer", "41"}}, Rate: 400_000, Lease: 24 * time.Hour,
-		AfterStopPerDay: 20_000, Warnings: []string{"the machine is unverified"}, EnforcedBy: []string{"server", "reaper"},
+		DiskRate: 20_000, Warnings: []string{"the machine is unverified"}, EnforcedBy: []string{"server", "reaper"},
 	}
 	unenforced, mortal, free, end, unreadable := rent, rent, rent, rent, rent
-	mortal.EnforcedBy, mortal.AfterStopPerDay, mortal.Warnings = []string{guard.ByServer}, 0, nil
-	unenforced.EnforcedBy, unenforced.AfterStopPerDay, unenforced.Warnings = nil, 0, nil
+	mortal.EnforcedBy, mortal.DiskRate, mortal.Warnings = []string{guard.ByServer}, 0, nil
+	unenforced.EnforcedBy, unenforced.DiskRate, unenforced.Warnings = nil, 0, nil
 	free.Free, end.Effect, unreadable.Rate = true, guard.Destroy, usd.Max
 	for name, c := range map[string]struct {
 		plan guard.Plan
@@ -41,7 +41,7 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
 		"a rental": {rent, `Rent 1x RTX 4090
   offer      41
   price      $0.40/h, at most $9.60 in 24 h, traffic not included
-  stopped    the disk goes on costing $0.02 a day until it is destroyed
+  stopped    the disk goes on costing $0.48 a day until it is destroyed
   enforced   by server, reaper
   warning    the machine is unverified
 `},
@@ -58,7 +58,7 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
 		"a rental at a price that nobody knows": {unreadable, `Rent 1x RTX 4090
   offer      41
   price      an unreadable price/h, at most an unreadable price in 24 h, traffic not included
-  stopped    the disk goes on costing $0.02 a day until it is destroyed
+  stopped    the disk goes on costing $0.48 a day until it is destroyed
   enforced   by server, reaper
   warning    the machine is unverified
 `},

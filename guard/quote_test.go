@@ -57,14 +57,14 @@ func TestTheSameCallFindsItsQuote(t *testing.T) {
 		"made again":                    {},
 		"another nonce and another end": {plan: func(p *guard.Plan) { p.Nonce, p.Label, p.Until = "other", "other", epoch }},
 		"just before it expires":        {passed: 10*time.Minute - time.Millisecond},
-		"cheaper":                       {plan: func(p *guard.Plan) { p.Rate, p.Upfront, p.AfterStopPerDay = 1, 0, 0 }},
+		"cheaper":                       {plan: func(p *guard.Plan) { p.Rate, p.Upfront, p.DiskRate = 1, 0, 0 }},
 		"warned of something":           {plan: func(p *guard.Plan) { p.Warnings, p.Summary = []string{"the host's offer ends"}, "Rent it" }},
 	} {
 		for _, approve := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				r := newRig(t)
 				p := r.create(400_000)
-				p.Upfront, p.AfterStopPerDay = 50_000, 20_000
+				p.Upfront, p.DiskRate = 50_000, 20_000
 				first := r.quoted(call("{}"), p)
 				if approve {
 					first = r.approved(call("{}"), p)
@@ -89,8 +89,8 @@ func TestAnotherPlanIsAnotherQuote(t *testing.T) {
 	}{
 		"dearer":                           {again{plan: func(p *guard.Plan) { p.Rate++ }}, retired},
 		"dearer up front":                  {again{plan: func(p *guard.Plan) { p.Upfront++ }}, retired},
-		"dearer once stopped":              {again{plan: func(p *guard.Plan) { p.AfterStopPerDay++ }}, retired},
-		"cheaper, but dearer once stopped": {again{plan: func(p *guard.Plan) { p.Rate--; p.AfterStopPerDay++ }}, retired},
+		"dearer once stopped":              {again{plan: func(p *guard.Plan) { p.DiskRate++ }}, retired},
+		"cheaper, but dearer once stopped": {again{plan: func(p *guard.Plan) { p.Rate--; p.DiskRate++ }}, retired},
 		"another binding":                  {again{plan: func(p *guard.Plan) { p.Binding = "another template" }}, retired},
 		"a longer lease":                   {again{plan: func(p *guard.Plan) { p.Lease += time.Hour }}, retired},
 		"a shorter lease":                  {again{plan: func(p *guard.Plan) { p.Lease -= time.Hour }}, retired},

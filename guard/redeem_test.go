@@ -26,7 +26,7 @@ func TestRedeemWritesTheIntent(t *testing.T) {
 	require.Equal(t, journal.Redeemed, r.state(q))
 	require.Equal(t, []journal.Intent{{
 		Nonce: p.Nonce, Quote: q.ID, Caller: "local", Tool: "create_instance", Kind: guard.KindCreate, State: journal.Prepared,
-		Offer: 41, Rate: 300_000, Label: "mine", Until: p.Until, OnExpiry: "stop",
+		Offer: 41, Rate: 300_000, Label: "mine", Began: p.Until.Add(-p.Lease), Until: p.Until, OnExpiry: "stop",
 		CreatedAt: r.clock.at, UpdatedAt: r.clock.at,
 	}}, r.open())
 	require.Equal(t, []string{"quoted", "approved", "redeemed"}, r.kinds())

@@ -13,7 +13,7 @@ func (t *Tx) PutIntent(in Intent) error {
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO intents (realm, nonce, quote, state, instance, body) VALUES (?, ?, ?, ?, ?, ?)`, t.realm, in.Nonce, in.Quote, in.State, in.Instance, b)
+	return t.exec(`INSERT INTO intents (realm, nonce, quote, state, instance, day, body) VALUES (?, ?, ?, ?, ?, ?, ?)`, t.realm, in.Nonce, in.Quote, in.State, in.Instance, in.Cost.Day, b)
 }
 
 // Intent returns the intent with that nonce; ok is false when there is none.
@@ -31,6 +31,25 @@ func (t *Tx) IntentOf(quote string) (in Intent, ok bool, err error) {
 func (t *Tx) Counting() ([]Intent, error) {
 	all, err := many[Intent](t, `SELECT body FROM intents WHERE realm = ? AND state NOT IN (?, ?, ?, ?)`, t.realm, Refused, Closed, Ended, Done)
 	return all, err
+}
+
+// SpentOn returns the intents that are over and cost something on that day, as
+// [Cost] has it.
+func (t *Tx) SpentOn(day string) ([]Intent, error) {
+	return many[Intent](t, `SELECT body FROM intents WHERE realm = ? AND day = ? AND state IN (?, ?, ?)`, t.realm, day, Refused, Closed, Ended)
+}
+
+// CallerOf returns who rented or started that instance last; ok is false when
+// the journal does not know it.
+func (t *Tx) CallerOf(instance int64) (caller string, ok bool, err error) {
+	all, err := many[Intent](t, `SELECT body FROM intents WHERE realm = ? AND instance = ? AND state IN (?, ?, ?)`, t.realm, instance, Rented, Undoing, Ended)
+	var last Intent
+	for _, in := range all {
+		if in.UpdatedAt.After(last.UpdatedAt) {
+			last, ok = in, true
+		}
+	}
+	return last.Caller, ok, err
 }
 
 // Knows reports whether the instance was ever seen by an intent: an id that is
@@ -75,7 +94,7 @@ func (t *Tx) SwapIntent(nonce string, change func(*Intent), from ...IntentState)
 	if err != nil {
 		return in, err
 	}
-	return in, t.exec(`UPDATE intents SET state = ?, instance = ?, body = ? WHERE realm = ? AND nonce = ?`, in.State, in.Instance, b, t.realm, nonce)
+	return in, t.exec(`UPDATE intents SET state = ?, instance = ?, day = ?, body = ? WHERE realm = ? AND nonce = ?`, in.State, in.Instance, in.Cost.Day, b, t.realm, nonce)
 }
 
 // PutOutcome records what the caller was told, replacing an earlier telling.

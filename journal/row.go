@@ -63,7 +63,7 @@ const (
 	Answered IntentState = "answered" // the API said yes and gave an id; not seen yet
 	Looking  IntentState = "looking"  // the API said no; one look found nothing, a second is due
 	Unknown  IntentState = "unknown"  // nobody knows yet
-	Undoing  IntentState = "undoing"  // something is there that must go
+	Undoing  IntentState = "undoing"  // machines are there that must go: see Extras
 	Rented   IntentState = "rented"   // seen with our nonce
 	Refused  IntentState = "refused"  // certainly nothing was done
 	Closed   IntentState = "closed"   // no sign of it after three looks
@@ -95,23 +95,47 @@ type Intent struct {
 	Offer    int64
 	Instance int64      // zero until known; a hint only while unknown
 	Rate     usd.Amount // dollars per hour that were approved
+	DiskRate usd.Amount // dollars per hour that it goes on costing when stopped
 	Label    string
+	Began    time.Time // when it was planned, on the API's clock: it cannot have cost anything before
 	Until    time.Time // end of the lease, on the API's clock
 	OnExpiry string
+
+	IdleMinutes int // of the lease; zero: idling is not looked at
 
 	Reusable  bool      // refused before it ran, so that the quote may be used again
 	Deadline  time.Time // until when the request may be on its way, wall clock
 	Looks     int       // complete lists that did not have it
 	LookedAt  time.Time
-	Delivered bool // the result was handed to the caller while the call was alive
+	Extras    []Extra     // machines to remove, while undoing
+	Late      bool        // it turned up after it had been given up
+	Told      IntentState // the state that its caller heard of last; empty: none
+	Cost      Cost        // what it is known to have cost today
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+// Extra is a machine that must go: it carries the nonce of an intent that has
+// another machine already, or was refused.
+type Extra struct {
+	Instance int64
+	Asked    bool      // its removal was asked for
+	Gone     int       // looks that did not find it, one after the other
+	GoneAt   time.Time // the last of these, wall clock
+}
+
+// Cost is what a rental is known to have cost by own observation on one UTC day.
+type Cost struct {
+	Day   string     // "2026-11-21", on the API's clock; empty: nothing was seen yet
+	Spent usd.Amount // on that day, up to At
+	At    time.Time  // on the API's clock
+	Rate  usd.Amount // dollars per hour since At, as it was seen last
 }
 
 // Lease is the deadline that the intent was granted, for what is rented as its
 // instance.
 func (in Intent) Lease(at time.Time) Lease {
-	return Lease{Nonce: in.Nonce, Instance: in.Instance, Until: in.Until, OnExpiry: in.OnExpiry, GrantedAt: at}
+	return Lease{Nonce: in.Nonce, Instance: in.Instance, Until: in.Until, OnExpiry: in.OnExpiry, IdleMinutes: in.IdleMinutes, GrantedAt: at}
 }
 
 // Outcome is what came of an intent, as the caller was told.

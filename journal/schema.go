@@ -38,6 +38,12 @@ CREATE TABLE events (
 	realm TEXT NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
 	data TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL,
 	PRIMARY KEY (realm, seq));
+`, `
+ALTER TABLE intents ADD COLUMN day TEXT NOT NULL DEFAULT '';
+CREATE INDEX intents_by_state ON intents (realm, state);
+CREATE TABLE settings (
+	realm TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+	PRIMARY KEY (realm, name));
 `}
 }
 

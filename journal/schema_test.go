@@ -19,7 +19,7 @@ func TestAFileOfANewerProgramIsRefused(t *testing.T) {
 	edit(t, db, `INSERT INTO schema_version (version) VALUES (1), (99)`)
 
 	err := open(t, path, newClock()).Tx(t.Context(), alice, func(*journal.Tx) error { return nil })
-	require.EqualError(t, err, "journal: written by a newer vast-mcp (schema 99, this one knows 1): update this program")
+	require.EqualError(t, err, "journal: written by a newer vast-mcp (schema 99, this one knows 2): update this program")
 	require.Equal(t, []string{"schema_version"}, tables(t, db), "nothing in it was touched")
 }
 

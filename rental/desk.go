@@ -130,7 +130,7 @@ func (d *Desk) account(ctx context.Context) (vast.User, error) {
 
 // Exposure is the complete list of what runs, for the guard to judge caps by.
 // Intents that the list settles are settled on the way.
-func (d *Desk) Exposure(ctx context.Context) (guard.Exposure, error) {
+func (d *Desk) Exposure(ctx context.Context, _ guard.Need) (guard.Exposure, error) {
 	at := d.clock.Now()
 	list, err := d.client.Instances.All(ctx)
 	if err != nil {

@@ -157,7 +157,7 @@ func (b *bench) intent(nonce string) (in journal.Intent) {
 // look is a complete list, read by the other process, that settles what it can.
 func (b *bench) look() {
 	b.t.Helper()
-	_, err := b.desk.Exposure(b.t.Context())
+	_, err := b.desk.Exposure(b.t.Context(), guard.Need{})
 	require.NoError(b.t, err)
 }
 

@@ -31,8 +31,8 @@ func (d *Desk) PlanStop(ctx context.Context, id vast.InstanceID) (guard.Plan, er
 	}
 	return guard.Plan{
 		Kind: guard.KindAct, Instance: int64(id), Nonce: NewNonce(d.apiNow()), Free: Ours(row),
-		Summary: summary,
-		Facts:   endFacts(row),
+		Summary: summary, Targets: []guard.Target{{Instance: int64(id), Ours: Ours(row)}},
+		Facts: endFacts(row),
 	}, nil
 }
 
@@ -79,6 +79,7 @@ func (d *Desk) PlanDestroy(ctx context.Context, ids []vast.InstanceID) (guard.Pl
 			return p, err
 		}
 		p.Facts = append(p.Facts, endFacts(row)...)
+		p.Targets = append(p.Targets, guard.Target{Instance: int64(id), Ours: Ours(row)})
 		if !Ours(row) {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("instance %d was not rented by this program", id))
 		}

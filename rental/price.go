@@ -47,6 +47,7 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 	p := d.planCreate(r, offer, user)
 	if r.TemplateHash != "" {
 		p.Binding += ", template " + template.Hash
+		p.Image = cmp.Or(r.Image, template.Image)
 		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: plain.Line(template.Name, 80)})
 	}
 	return p, nil
@@ -82,7 +83,7 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 	p := guard.Plan{
 		Kind:    guard.KindCreate,
 		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), region.Place(o.Geolocation, "an unknown place"), kind, lease.Hours()),
-		Rate:    rate, Lease: lease, AfterStopPerDay: disk.For(24 * time.Hour),
+		Rate:    rate, Lease: lease, DiskRate: disk, Place: o.Geolocation, Image: r.Image,
 		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
 		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Until: tail.Until, OnExpiry: tail.OnExpiry, EnforcedBy: d.enforcedBy,
 		Binding: fmt.Sprintf("machine %d, %dx %s, %s, %s", o.MachineID, o.NumGPUs, o.GPUName, o.Geolocation, kind),

@@ -64,7 +64,7 @@ func (r *Runner) showQuote(q guard.Quote) *Quote {
 		p.Summary += " (sandbox: no real money)"
 	}
 	return &Quote{
-		QuoteID: q.ID, Code: q.Code, Summary: p.Summary, PerHour: p.Rate, Most: q.Most, AfterStopPerDay: p.AfterStopPerDay,
+		QuoteID: q.ID, Code: q.Code, Summary: p.Summary, PerHour: p.Rate, Most: q.Most, AfterStopPerDay: p.AfterStopPerDay(),
 		UploadPerGB: p.UploadPerGB, DownloadPerGB: p.DownloadPerGB, LeaseHours: p.Lease.Hours(),
 		EnforcedBy: append([]string{}, p.EnforcedBy...), Warnings: p.Warnings,
 		ExpiresAt: q.ExpiresAt.UTC().Truncate(time.Second), plan: p,

@@ -20,7 +20,7 @@ type account struct{}
 
 func (account) Realm(context.Context) (string, error) { return "here", nil }
 
-func (account) Exposure(context.Context) (guard.Exposure, error) {
+func (account) Exposure(context.Context, guard.Need) (guard.Exposure, error) {
 	return guard.Exposure{At: time.Now()}, nil
 }
 
