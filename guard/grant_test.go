@@ -101,7 +101,7 @@ func TestOneMovesAnIntent(t *testing.T) {
 	r := newRig(t)
 	owner := r.granted(call("{}"), r.create(1))
 	other := r.resumed(call("{}"))
-	sent := func(in *journal.Intent) { in.Deadline = epoch.Add(20 * time.Second) }
+	sent := func(in *journal.Intent) { in.Within = 20 * time.Second }
 	require.NoError(t, owner.Move(t.Context(), journal.Sent, sent, journal.Prepared))
 	require.Equal(t, journal.Sent, owner.Intent().State)
 

@@ -17,6 +17,9 @@ func Explain(err error) *tool.Failure {
 	if bad, ok := errors.AsType[*rental.BadRequest](err); ok {
 		return tool.Fail(tool.InvalidArguments, "%s: %s", bad.Field, bad.Problem).Hint("%s", bad.Next)
 	}
+	if failed, ok := errors.AsType[*rental.NotRented](err); ok {
+		return notRented(failed)
+	}
 	if errors.Is(err, watch.ErrGone) {
 		return tool.Fail(tool.NotFound, "there is no such instance on this account: it was destroyed, or never was").Hint("list_instances shows what there is")
 	}
@@ -41,6 +44,16 @@ func Explain(err error) *tool.Failure {
 		return f.Hint("call again in %.0f s", math.Ceil(failed.RetryAfter.Seconds()))
 	}
 	return f
+}
+
+// notRented explains an order that led to nothing that runs.
+func notRented(failed *rental.NotRented) *tool.Failure {
+	f := tool.Fail(tool.NotRented, "not rented: %s", failed.Why)
+	if len(failed.Removing) > 0 {
+		return tool.Fail(tool.NotRented, "not rented: %s. What the order made is being removed: %v", failed.Why, failed.Removing).
+			Hint("search_offers again and take another offer; list_instances shows when it is gone")
+	}
+	return f.Hint("search_offers again and take another offer")
 }
 
 type explanation struct {

@@ -85,9 +85,10 @@ type listOutput struct {
 
 // openOrder is a rental or a start whose outcome nobody knows yet.
 type openOrder struct {
-	Nonce   string     `json:"nonce"`
-	PerHour usd.Amount `json:"dollars_per_hour"`
-	Why     string     `json:"why"`
+	Nonce     string     `json:"nonce"`
+	Instances []int64    `json:"instance_ids,omitempty" jsonschema_description:"being removed"`
+	PerHour   usd.Amount `json:"dollars_per_hour"`
+	Why       string     `json:"why"`
 }
 
 // Text is the instances as a table, and the orders that may become some.

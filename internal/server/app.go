@@ -56,7 +56,7 @@ type App struct {
 // selection of tools that do not exist.
 func New(c Config) (*App, error) {
 	desk := rental.New(rental.Config{
-		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Lease: c.Policy.DefaultLease, MaxLease: c.Policy.MaxLease,
+		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Policy: c.Policy, ReadOnly: c.Selection.ReadOnly,
 		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint,
 	})
 	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
