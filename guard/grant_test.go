@@ -120,10 +120,12 @@ func TestMovingOutlivesTheCall(t *testing.T) {
 	require.NoError(t, g.Move(ctx, journal.Sent, nil, journal.Prepared))
 	require.NoError(t, g.Rented(ctx, 7, journal.Sent))
 	granted := journal.Lease{Nonce: g.Intent().Nonce, Instance: 7, Until: g.Plan().Until, OnExpiry: "stop", GrantedAt: epoch}
-	require.NoError(t, g.Tell(ctx, "done", json.RawMessage(`{"instance_id":7}`)))
+	require.NoError(t, g.Tell(ctx, true, "done", json.RawMessage(`{"instance_id":7}`)))
 	r.tx(func(tx *journal.Tx) {
 		in, _, err := tx.Intent(g.Intent().Nonce)
 		require.NoError(t, err)
+		require.Equal(t, journal.Rented, in.Told)
+		in.Told = ""
 		require.Equal(t, g.Intent(), in)
 		require.Equal(t, int64(7), in.Instance)
 		lease, _, err := tx.Lease(in.Nonce)

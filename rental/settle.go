@@ -305,14 +305,14 @@ func (p pass) reopen(tx *journal.Tx, in journal.Intent) error {
 		return nil
 	}
 	p.log.Error("an order that was given up turned up", "nonce", in.Nonce, "instance", s.kept.ID, "was", in.State)
-	in.Late = true
+	in.Late, in.Told = true, ""
 	return p.seen(tx, in, s)
 }
 
 // move moves an intent to where a list showed that it stands.
 func (p pass) move(tx *journal.Tx, in journal.Intent, to journal.IntentState, change func(*journal.Intent)) error {
 	moved, err := tx.SwapIntent(in.Nonce, func(row *journal.Intent) {
-		row.State, row.Late = to, in.Late
+		row.State, row.Late, row.Told = to, in.Late, in.Told
 		if change != nil {
 			change(row)
 		}

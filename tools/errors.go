@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/watch"
@@ -19,6 +20,9 @@ func Explain(err error) *tool.Failure {
 	}
 	if failed, ok := errors.AsType[*rental.NotRented](err); ok {
 		return notRented(failed)
+	}
+	if news, ok := errors.AsType[*guard.Untold](err); ok {
+		return untold(news)
 	}
 	if errors.Is(err, watch.ErrGone) {
 		return tool.Fail(tool.NotFound, "there is no such instance on this account: it was destroyed, or never was").Hint("list_instances shows what there is")
@@ -54,6 +58,15 @@ func notRented(failed *rental.NotRented) *tool.Failure {
 			Hint("search_offers again and take another offer; list_instances shows when it is gone")
 	}
 	return f.Hint("search_offers again and take another offer")
+}
+
+// untold explains that the caller has a machine already, or may have.
+func untold(news *guard.Untold) *tool.Failure {
+	f := tool.Fail(tool.Undelivered, "%s", news.Error())
+	if news.Instance == 0 {
+		return f.Hint("look at list_instances in half a minute; only if you want another machine as well, make this same call again")
+	}
+	return f.Hint("get_instance %d shows it, destroy_instance ends it; only if you want another machine as well, make this same call again", news.Instance)
 }
 
 type explanation struct {
