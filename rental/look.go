@@ -74,11 +74,7 @@ func (d *Desk) decided(ctx context.Context, g *guard.Grant, list []vast.Instance
 }
 
 func notRented(in journal.Intent) error {
-	failed := &NotRented{Why: in.Why}
-	for _, e := range in.Extras {
-		failed.Removing = append(failed.Removing, e.Instance)
-	}
-	return failed
+	return &NotRented{Why: in.Why, Removing: removing(in)}
 }
 
 // result is the answer to a call whose machine was seen.

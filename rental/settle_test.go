@@ -240,7 +240,7 @@ func TestAThrottledOrderKeepsItsYesAfterTwoLooks(t *testing.T) {
 		in := b.counting()[0]
 		open, err := b.desk.Open(t.Context(), nil)
 		require.NoError(t, err)
-		require.Equal(t, []rental.Order{{Nonce: in.Nonce, PerHour: in.Rate, Why: in.Why}}, open)
+		require.Equal(t, []rental.Order{{Nonce: in.Nonce, State: journal.Looking, PerHour: in.Rate, Why: in.Why}}, open)
 		began := time.Now()
 		require.Equal(t, tool.Done, b.answer(b.Call("create_instance", args)).Status)
 		require.GreaterOrEqual(t, time.Since(began), 20*time.Second)

@@ -95,5 +95,11 @@ func (a *App) Call(ctx context.Context, name string, args json.RawMessage, progr
 	return a.runner.Call(ctx, t, args, progress), nil
 }
 
+// Settle finds out, once, what became of orders whose answer was lost; see
+// [rental.Desk.Settle].
+func (a *App) Settle(ctx context.Context) (settled, open []rental.Order, err error) {
+	return a.desk.Settle(ctx)
+}
+
 // Sets lists the tools that this server has.
 func (a *App) Sets() []tool.Set { return a.sets }
