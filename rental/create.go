@@ -72,10 +72,11 @@ func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.C
 // it unknown.
 func (d *Desk) outcome(ctx context.Context, g *guard.Grant, res Result, err error) (Result, error) {
 	_, said := errors.AsType[*vast.Error](err)
+	_, undone := errors.AsType[*NotRented](err)
 	switch in := g.Intent(); {
 	case !said && errors.Is(err, journal.ErrMoved):
 		return d.follow(ctx, g)
-	case err == nil, said, errors.Is(err, guard.ErrOver):
+	case err == nil, said, undone, errors.Is(err, guard.ErrOver):
 		return res, err
 	case in.State != journal.Prepared && in.State.Counts():
 		d.log.Error("after an order", "nonce", in.Nonce, "err", err)
