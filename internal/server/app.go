@@ -62,7 +62,7 @@ func New(c Config) (*App, error) {
 	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{
 		Market: c.Client.Offers, Instances: c.Client.Instances, SSHKeys: c.Client.SSHKeys, Account: c.Client.Account,
-		Billing: c.Client.Billing, APIClock: c.Client, Desk: desk, Watch: watcher,
+		Billing: c.Client.Billing, Volumes: c.Client.Volumes, APIClock: c.Client, Desk: desk, Watch: watcher,
 		Policy: c.Policy, Sandbox: c.Sandbox,
 	}))
 	if err != nil {
