@@ -203,7 +203,7 @@ func (s *session) confirmed(ctx context.Context) (bool, error) {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return true, nil
 	}
-	return (&terminal{in: in, out: s.stdout}).yes(ctx, "Approve this?")
+	return newTerminal(in, s.stdout).yes(ctx, "Approve this?")
 }
 
 // show prints the plan's own facts: what an agent said about it does not count.

@@ -17,6 +17,15 @@ import (
 type terminal struct {
 	in  *os.File
 	out io.Writer
+
+	keys *term.Terminal // keeps what was typed ahead
+}
+
+func newTerminal(in *os.File, out io.Writer) *terminal {
+	return &terminal{in: in, out: out, keys: term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, out}, "")}
 }
 
 // errNoTerminal says why nothing was asked.
@@ -38,23 +47,19 @@ func controlling() (t *terminal, shut func(), err error) {
 		_ = reads.Close()
 		return nil, nil, errNoTerminal
 	}
-	return &terminal{in: reads, out: writes}, func() { _, _ = reads.Close(), writes.Close() }, nil
+	return newTerminal(reads, writes), func() { _, _ = reads.Close(), writes.Close() }, nil
 }
 
 // typed is what came from the keyboard.
 type typed struct {
-	text []byte
+	text string
 	err  error
 }
 
-// ask prints the question and waits for what read returns, or for the end of ctx,
-// after which the terminal is as it was before.
-func (t *terminal) ask(ctx context.Context, question string, read func() ([]byte, error)) ([]byte, error) {
-	before, err := term.GetState(int(t.in.Fd()))
-	if err != nil {
-		return nil, err
-	}
-	_, _ = fmt.Fprint(t.out, question)
+// ask waits for what read returns, or for the end of ctx. The terminal is then
+// as it was before.
+func (t *terminal) ask(ctx context.Context, before *term.State, read func() (string, error)) (text string, err error) {
+	defer func() { err = errors.Join(err, term.Restore(int(t.in.Fd()), before)) }()
 	answers := make(chan typed, 1)
 	go func() {
 		text, err := read()
@@ -64,22 +69,36 @@ func (t *terminal) ask(ctx context.Context, question string, read func() ([]byte
 	case a := <-answers:
 		return a.text, a.err
 	case <-ctx.Done():
-		_, _ = fmt.Fprintln(t.out)
-		return nil, errors.Join(ctx.Err(), term.Restore(int(t.in.Fd()), before))
+		return "", ctx.Err()
 	}
 }
 
-// secret reads a line that is not shown.
+// secret reads a line that is not shown. It is asked for only once the terminal
+// shows nothing any more, so that whoever types fast is safe too.
 func (t *terminal) secret(ctx context.Context, question string) ([]byte, error) {
-	text, err := t.ask(ctx, question, func() ([]byte, error) { return term.ReadPassword(int(t.in.Fd())) })
-	_, _ = fmt.Fprintln(t.out)
-	return text, err
+	before, err := term.MakeRaw(int(t.in.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	text, err := t.ask(ctx, before, func() (string, error) { return t.keys.ReadPassword(question) })
+	if errors.Is(err, io.EOF) {
+		err = errors.New("nothing was typed") // Ctrl-C and Ctrl-D are keys here
+	}
+	return []byte(text), err
 }
 
 // yes asks a question that only y and yes say yes to.
 func (t *terminal) yes(ctx context.Context, question string) (bool, error) {
-	line, err := t.ask(ctx, question+" [y/N] ", func() ([]byte, error) { return bufio.NewReader(t.in).ReadBytes('\n') })
-	word := strings.ToLower(strings.TrimSpace(string(line)))
+	before, err := term.GetState(int(t.in.Fd()))
+	if err != nil {
+		return false, err
+	}
+	_, _ = fmt.Fprint(t.out, question+" [y/N] ")
+	line, err := t.ask(ctx, before, func() (string, error) { return bufio.NewReader(t.in).ReadString('\n') })
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	word := strings.ToLower(strings.TrimSpace(line))
 	return err == nil && (word == "y" || word == "yes"), err
 }
 
