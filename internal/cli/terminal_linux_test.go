@@ -327,3 +327,32 @@ func TestACodeIsAskedAboutOnATerminal(t *testing.T) {
 	code, said := p.piped("", ask...)
 	require.Equal(t, 0, code, said)
 }
+
+// TestDestroyingOnATerminalNeedsNoJournal: where the journal is damaged, whoever
+// sits at the terminal is asked.
+func TestDestroyingOnATerminalNeedsNoJournal(t *testing.T) {
+	p := build(t)
+	id, ask := p.quote()
+	code, said := p.piped("", "approve", id)
+	require.Equal(t, 0, code, said)
+	code, said = p.piped("", ask...)
+	require.Equal(t, 0, code, said)
+	made := regexp.MustCompile(`"instance_id":(\d+)`).FindStringSubmatch(said)
+	require.Len(t, made, 2, said)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		require.NoError(t, os.RemoveAll(filepath.Join(p.state, "sandbox", "journal.db"+suffix)))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(p.state, "sandbox", "journal.db"), []byte("this is no database, but long enough to be looked at"), 0o600))
+
+	destroy := []string{"--sandbox", "call", "destroy_instance", fmt.Sprintf(`{"instance_ids":[%s]}`, made[1])}
+	code, said = p.piped("y\n", destroy...)
+	require.Equal(t, 3, code, said)
+	require.Contains(t, said, "vast-mcp call destroy_instance  with the same arguments on a terminal")
+	code, shown := p.at(types("Approve this here? [y/N] ", "n"), destroy...)
+	require.Equal(t, 1, code, shown)
+	require.Contains(t, shown, `"status":"declined"`)
+	code, shown = p.at(types("Approve this here? [y/N] ", "y"), destroy...)
+	require.Equal(t, 0, code, shown)
+	require.Less(t, strings.Index(shown, "Destroy instance "+made[1]), strings.Index(shown, "[y/N]"))
+	require.Contains(t, shown, `"status":"done"`)
+}
