@@ -31,12 +31,12 @@ type Config struct {
 	Mode           guard.Mode
 	Selection      tool.Selection
 	Sandbox        bool
-	ApproveCommand func(name string) string // approves a quote by its code or ID
+	ApproveCommand func(name string) string                                         // approves a quote by its code or ID
 	Confirm        func(ctx context.Context, question string) (yes bool, err error) // asks on a terminal; nil: there is none
-	AnswerWithin   time.Duration // every call answers in that time
-	OrderWithin    time.Duration // an order is given up after that time
-	PollEvery      time.Duration // between looks at an instance that somebody waits for
-	EnforceEvery   time.Duration // between looks at leases while it serves; zero: it ends none
+	AnswerWithin   time.Duration                                                    // every call answers in that time
+	OrderWithin    time.Duration                                                    // an order is given up after that time
+	PollEvery      time.Duration                                                    // between looks at an instance that somebody waits for
+	EnforceEvery   time.Duration                                                    // between looks at leases while it serves; zero: it ends none
 
 	// Fixtures adds what only a test suite asks for. nil adds nothing.
 	Fixtures func(*server.MCPServer)
@@ -58,13 +58,13 @@ type App struct {
 // selection of tools that do not exist.
 func New(c Config) (*App, error) {
 	desk := rental.New(rental.Config{
-		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Lease: c.Policy.DefaultLease, MaxLease: c.Policy.MaxLease,
+		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Policy: c.Policy, ReadOnly: c.Selection.ReadOnly,
 		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint,
 	})
 	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{
 		Market: c.Client.Offers, Instances: c.Client.Instances, SSHKeys: c.Client.SSHKeys, Account: c.Client.Account,
-		Billing: c.Client.Billing, APIClock: c.Client, Desk: desk, Watch: watcher,
+		Billing: c.Client.Billing, Volumes: c.Client.Volumes, APIClock: c.Client, Desk: desk, Watch: watcher,
 		Policy: c.Policy, Sandbox: c.Sandbox,
 	}))
 	if err != nil {
@@ -95,6 +95,12 @@ func (a *App) Call(ctx context.Context, name string, args json.RawMessage, progr
 		return tool.Result{}, fmt.Errorf("there is no tool %q%s", name, tool.DidYouMean(name, a.runner.Names()))
 	}
 	return a.runner.Call(ctx, t, args, progress), nil
+}
+
+// Settle finds out, once, what became of orders whose answer was lost; see
+// [rental.Desk.Settle].
+func (a *App) Settle(ctx context.Context) (settled, open []rental.Order, err error) {
+	return a.desk.Settle(ctx)
 }
 
 // Sets lists the tools that this server has.
