@@ -107,7 +107,7 @@ func (r *room) billing(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	whole := billed{Credit: view.Credit(user.Credit), Spending: spending}
+	whole := billed{Credit: usd.Floor(user.Credit), Spending: spending}
 	dearest := slices.Clone(spending.ByInstance)
 	slices.SortStableFunc(dearest, func(a, b view.SpentOn) int { return cmp.Compare(b.Dollars, a.Dollars) })
 	return fit(min(len(dearest), mostRows), func(rows int) any {

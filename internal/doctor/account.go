@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/usd"
 	"vast-mcp/internal/view"
 	"vast-mcp/rental"
 	"vast-mcp/vast"
@@ -77,7 +78,7 @@ func (a answers) checkCredit() Check {
 		detail += fmt.Sprintf(", enough for %.1f h", v.RunwayHours)
 	}
 	if v.Autobill {
-		detail += fmt.Sprintf("; autobill charges the card %s when it runs low, so the credit is no ceiling", view.Credit(a.user.AutobillAmount))
+		detail += fmt.Sprintf("; autobill charges the card %s when it runs low, so the credit is no ceiling", usd.Floor(a.user.AutobillAmount))
 	}
 	if v.Credit <= 0 {
 		return warning(name, "add credit at https://cloud.vast.ai/billing/; without any, nothing can be rented", "%s", detail)
