@@ -145,7 +145,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	exposure := q.exposure
 	if g.now().Sub(exposure.At) > freshFor {
 		var err error
-		if exposure, err = g.exposure(ctx, p); err != nil {
+		if exposure, err = g.exposure(ctx, q.realm, p); err != nil {
 			return nil, err
 		}
 	}
@@ -190,7 +190,7 @@ func (g *Guard) redeem(tx *journal.Tx, c Call, row journal.Quote, p Plan, e Expo
 	if _, _, stands, err := g.standing(tx, c, row.Digest); err != nil || stands {
 		return errors.Join(err, ErrNotWaiting)
 	}
-	if err := g.judge(tx, p, e); err != nil {
+	if _, err := g.judge(tx, p, e); err != nil {
 		return err
 	}
 	_, err := tx.SwapQuote(row.ID, func(row *journal.Quote) {
