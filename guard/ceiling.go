@@ -52,13 +52,17 @@ type InForce struct {
 	Policy Policy
 	Mode   Mode
 
-	started Policy
+	started     Policy
+	startedMode Mode
 }
 
 // FromCeiling reports whether the limit of that name is the ceiling's.
 func (i InForce) FromCeiling(limit string) bool {
-	return slices.Contains(looser(i.started, i.Policy), limit)
+	return i.Policy.text(limit) != i.started.text(limit)
 }
+
+// ModeFromCeiling reports whether the approval mode is the ceiling's.
+func (i InForce) ModeFromCeiling() bool { return i.Mode != i.startedMode }
 
 // Under is what holds of policy and mode under the ceiling. It fails when the
 // ceiling cannot be read.
@@ -67,7 +71,7 @@ func (c Ceiling) Under(p Policy, m Mode) (InForce, error) {
 	if err != nil {
 		return InForce{}, unreadable(err)
 	}
-	return InForce{Policy: p.tightened(limits), Mode: tighter(m, c.Mode), started: p}, nil
+	return InForce{Policy: p.tightened(limits), Mode: tighter(m, c.Mode), started: p, startedMode: m}, nil
 }
 
 func unreadable(err error) error {
@@ -75,31 +79,22 @@ func unreadable(err error) error {
 }
 
 // Looser names the limits of what the owner says explicitly that are looser than
-// the ceiling, each as "--flag is X and the ceiling Y".
+// the ceiling, each as "--flag is X and the ceiling is Y".
 func (c Ceiling) Looser(p Policy, m Mode) ([]string, error) {
 	in, err := c.Under(p, m)
 	if err != nil {
 		return nil, err
 	}
 	var all []string
-	for _, name := range looser(p, in.Policy) {
-		all = append(all, fmt.Sprintf("--%s is %s and the ceiling is %s", name, p.text(name), in.Policy.text(name)))
+	for _, l := range p.Limits() {
+		if in.FromCeiling(l.Name) {
+			all = append(all, fmt.Sprintf("--%s is %s and the ceiling is %s", l.Name, l.Value, c.Limits[l.Name]))
+		}
 	}
 	if m != "" && in.Mode != m {
 		all = append(all, fmt.Sprintf("--approve is %s and the ceiling is %s", m, in.Mode))
 	}
 	return all, nil
-}
-
-// looser names the limits that b, which is no looser than a, does not share with
-// it.
-func looser(a, b Policy) (names []string) {
-	for _, l := range b.Limits() {
-		if a.text(l.Name) != l.Value {
-			names = append(names, l.Name)
-		}
-	}
-	return names
 }
 
 // ReadCeiling reads the realm's ceiling; the zero Ceiling when there is none.
@@ -179,7 +174,7 @@ func (g *Guard) inForce(tx *journal.Tx) (InForce, error) {
 // InForce is what holds now. Where the ceiling cannot be read, as without an API
 // key, it is what the program was started with, and the error.
 func (g *Guard) InForce(ctx context.Context) (InForce, error) {
-	started := InForce{Policy: g.policy, Mode: g.mode, started: g.policy}
+	started := InForce{Policy: g.policy, Mode: g.mode, started: g.policy, startedMode: g.mode}
 	if !g.journal.Exists() {
 		return started, nil // and reading makes none
 	}

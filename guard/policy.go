@@ -62,6 +62,12 @@ func (p Policy) Judge(plan Plan, load Load) *Refusal {
 	return nil
 }
 
+// Shows reports whether an offer at that rate in that place of the API can pass
+// the policy at all.
+func (p Policy) Shows(rate usd.Amount, place string) bool {
+	return (p.MaxPerHour == nil || rate <= *p.MaxPerHour) && (p.AllowRegions == nil || placeAllowed(p.AllowRegions, place))
+}
+
 // over returns the first limit that plan would pass. What costs nothing is held
 // against no sum of dollars.
 func (p Policy) over(plan Plan, load Load) (Use, bool) {

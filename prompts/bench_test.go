@@ -41,7 +41,10 @@ func newBench(t *testing.T, d prompts.Deps) bench {
 	if d.Mode == "" {
 		d.Mode = guard.Client
 	}
-	d.Policy = guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}
+	d.Lease = 24 * time.Hour
+	d.InForce = func(context.Context) guard.InForce {
+		return guard.InForce{Policy: guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: d.Lease, MaxLease: 168 * time.Hour}, Mode: d.Mode}
+	}
 	s := server.NewMCPServer("test", "1", server.WithPromptCapabilities(false), server.WithCompletions(), server.WithPromptCompletionProvider(prompts.NewCompleter(d)))
 	prompts.Register(s, d)
 	return bench{t, s}

@@ -57,7 +57,8 @@ type Deps struct {
 	Account   Account
 	Billing   Billing
 	APIClock  APIClock
-	Policy    guard.Policy
+	InForce   func(ctx context.Context) guard.InForce
+	Lease     time.Duration // of a rental that names none
 	Mode      guard.Mode
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others

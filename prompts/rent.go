@@ -69,7 +69,7 @@ func (r *room) wishes(args arguments) []string {
 		{"disk_gb", proposedDisk},
 		{"max_dollars_per_hour", ""},
 		{"region", ""},
-		{"lease_hours", fmt.Sprintf("%g", r.Policy.DefaultLease.Hours())},
+		{"lease_hours", fmt.Sprintf("%g", r.Lease.Hours())},
 	} {
 		switch value := args[w.name]; {
 		case value != "":

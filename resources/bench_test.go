@@ -40,8 +40,13 @@ func onMarket(t *testing.T, r *rig.Rig) bench {
 
 func newBench(t *testing.T, d resources.Deps) bench {
 	t.Helper()
-	d.Explain, d.Sandbox, d.Mode = tools.Explain, true, guard.Client
-	d.Policy.DefaultLease, d.Policy.MaxLease = 24*time.Hour, 168*time.Hour
+	d.Explain, d.Sandbox = tools.Explain, true
+	in, err := guard.Ceiling{}.Under(guard.Policy{DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}, guard.Client)
+	require.NoError(t, err)
+	d.InForce = func(context.Context) guard.InForce { return in }
+	if d.Standing == nil {
+		d.Standing = func(context.Context, guard.Need) (guard.Standing, error) { return guard.Standing{InForce: in}, nil }
+	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}

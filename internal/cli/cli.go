@@ -33,6 +33,7 @@ type commands struct {
 	Approve   approveCmd   `cmd:"" help:"Approve a quote by its code."`
 	Deny      denyCmd      `cmd:"" help:"Deny a quote by its code."`
 	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
+	Policy    policyCmd    `cmd:"" help:"Show or store the limits that hold, and what is left of them."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what is wrong, and the fix. Changes nothing."`
 	Install   installCmd   `cmd:"" help:"Write this server into an MCP client's configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
@@ -123,6 +124,15 @@ func run(ctx context.Context, args []string, s *session) (err error) {
 	}
 	s.globals = &cmd.globals
 	s.log = slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: cmd.LogLevel}))
+	for _, flag := range parsed.Model.Flags {
+		set, typed := given(parsed, flag)
+		if set {
+			s.globals.given = append(s.globals.given, flag.Name)
+		}
+		if typed {
+			s.globals.typed = append(s.globals.typed, flag.Name)
+		}
+	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return parsed.Run(s)
 }

@@ -80,8 +80,11 @@ func (a answers) checkCredit() Check {
 	if v.Autobill {
 		detail += fmt.Sprintf("; autobill charges the card %s when it runs low, so the credit is no ceiling", usd.Floor(a.user.AutobillAmount))
 	}
-	if v.Credit <= 0 {
+	switch {
+	case v.Credit <= 0:
 		return warning(name, "add credit at https://cloud.vast.ai/billing/; without any, nothing can be rented", "%s", detail)
+	case v.Autobill:
+		return warning(name, "set --daily-budget, which holds whatever the card pays, or turn autobill off at https://cloud.vast.ai/billing/", "%s", detail)
 	}
 	return ok(name, "%s", detail)
 }

@@ -97,9 +97,11 @@ func TestLog(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	seen := map[string]bool{}
 	for _, mode := range []guard.Mode{guard.Client, guard.Operator, guard.Model} {
-		p := view.OfPolicy(guard.Policy{MaxLease: time.Hour}, mode, false)
+		in, err := guard.Ceiling{}.Under(guard.Policy{MaxLease: time.Hour}, mode)
+		require.NoError(t, err)
+		p := view.OfPolicy(in, false)
 		require.Equal(t, mode, p.Mode)
-		require.Contains(t, p.Limits, view.Limit{Name: "max_lease", Value: "1 h"})
+		require.Contains(t, p.Limits, view.Rule{Limit: view.Limit{Name: "max_lease", Value: "1 h"}, From: "flag"})
 		require.Contains(t, p.Approval, "approval_needed")
 		require.False(t, seen[p.Approval], "each mode has words of its own")
 		seen[p.Approval] = true
