@@ -134,9 +134,14 @@ func weigh(tx *journal.Tx, e Exposure, p Plan) (Load, error) {
 		return Load{}, err
 	}
 	for _, in := range open {
-		if in.Kind != KindAct {
-			t.join(in, in.State == journal.Rented && tx.Now().Sub(in.UpdatedAt) > settledFor)
+		if in.Kind == KindAct {
+			continue
 		}
+		settled, err := settled(tx, in)
+		if err != nil {
+			return Load{}, err
+		}
+		t.join(in, settled)
 	}
 	over, err := tx.SpentOn(dayOf(t.now).Format(time.DateOnly))
 	if err != nil {
@@ -152,6 +157,20 @@ func weigh(tx *journal.Tx, e Exposure, p Plan) (Load, error) {
 	l := t.load(p.Instance)
 	l.Credit, l.Strangers = e.Credit, strangers
 	return l, err
+}
+
+// settled reports whether the list tells how the rental of the intent stands. It
+// goes by when the lease was granted, for noting a cost moves the intent too.
+func settled(tx *journal.Tx, in journal.Intent) (bool, error) {
+	if in.State != journal.Rented {
+		return false, nil
+	}
+	since := in.UpdatedAt
+	lease, found, err := tx.Lease(in.Nonce)
+	if found {
+		since = lease.GrantedAt
+	}
+	return tx.Now().Sub(since) > settledFor, err
 }
 
 // tally is the account, machine by machine.

@@ -20,7 +20,7 @@ func (d *Desk) Exposure(ctx context.Context, need guard.Need) (guard.Exposure, e
 		return guard.Exposure{}, err
 	}
 	e := guard.Exposure{At: at, Now: d.apiNow()}
-	if err := d.reconcile(ctx, list); err != nil {
+	if _, err := d.reconcile(ctx, list, ""); err != nil {
 		return guard.Exposure{}, err
 	}
 	for _, in := range list {
