@@ -89,7 +89,7 @@ func (server) alone(ctx context.Context, tx *sql.Tx) error {
 
 const (
 	askFirst = 50 * time.Millisecond
-	askTimes = 7 // doubling: three seconds in all
+	askTimes = 6 // doubling: three seconds in all
 )
 
 // settle asks for the status of the transaction, on another connection if the

@@ -54,8 +54,13 @@ ALTER TABLE quotes ADD COLUMN seq BIGINT NOT NULL DEFAULT 0;
 var errNewer = errors.New("written by a newer vast-mcp")
 
 // migrate brings the database to today's schema in one transaction, alone: of
-// several that start together the first does it.
+// several that start together the first does it. Where there is nothing to do
+// it waits for nobody.
 func (j *Journal) migrate(ctx context.Context, db *sql.DB) error {
+	steps := migrations()
+	if version, err := schemaVersion(ctx, db); err == nil && version == len(steps) {
+		return nil
+	}
 	tx, id, err := j.engine.begin(ctx, db)
 	if err != nil {
 		return err
@@ -64,11 +69,13 @@ func (j *Journal) migrate(ctx context.Context, db *sql.DB) error {
 	if err := j.engine.alone(ctx, tx); err != nil {
 		return err
 	}
+	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`); err != nil {
+		return err
+	}
 	version, err := schemaVersion(ctx, tx)
 	if err != nil {
 		return err
 	}
-	steps := migrations()
 	if version > len(steps) {
 		return fmt.Errorf("%w (schema %d, this one knows %d): update this program", errNewer, version, len(steps))
 	}
@@ -87,11 +94,13 @@ func (j *Journal) migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-func schemaVersion(ctx context.Context, tx *sql.Tx) (int, error) {
-	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`); err != nil {
-		return 0, err
-	}
+// querier is a database or a transaction in it.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func schemaVersion(ctx context.Context, in querier) (int, error) {
 	var version sql.NullInt64
-	err := tx.QueryRowContext(ctx, `SELECT MAX(version) FROM schema_version`).Scan(&version)
+	err := in.QueryRowContext(ctx, `SELECT MAX(version) FROM schema_version`).Scan(&version)
 	return int(version.Int64), err
 }
