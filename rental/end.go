@@ -137,7 +137,7 @@ func (d *Desk) ended(ctx context.Context, ids []vast.InstanceID) {
 	if err == nil {
 		err = d.journal.Tx(context.WithoutCancel(ctx), realm, func(tx *journal.Tx) error {
 			for _, id := range ids {
-				if err := tx.EndRentals(int64(id), "it was destroyed"); err != nil {
+				if err := tx.EndRentals(int64(id), end("it was destroyed", d.apiNow())); err != nil {
 					return err
 				}
 			}
