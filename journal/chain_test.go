@@ -34,7 +34,7 @@ func written(t *testing.T, n int) []journal.Event {
 func followed(all []journal.Event) (missing int64, head journal.Event, err error) {
 	var chain journal.Chain
 	for _, e := range all {
-		more, err := chain.Follow(e)
+		more, err := chain.Jump(e)
 		if err != nil {
 			return missing, chain.Head(), err
 		}
@@ -142,7 +142,7 @@ func FuzzRead(f *testing.F) {
 			if err != nil {
 				return
 			}
-			missing, err := chain.Follow(e)
+			missing, err := chain.Jump(e)
 			require.GreaterOrEqual(t, missing, int64(0))
 			if err != nil {
 				require.ErrorIs(t, err, journal.ErrDamaged)

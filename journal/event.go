@@ -54,10 +54,20 @@ var ErrDamaged = errors.New("the journal was damaged or edited")
 // are as they were written. The zero Chain stands before the first event.
 type Chain struct{ last Event }
 
-// Follow takes the next event. It fails with ErrDamaged where the event does
-// not follow from the one before it; missing is how many are left out between
-// the two, of which a chain that is whole has none.
-func (c *Chain) Follow(e Event) (missing int64, err error) {
+// Follow takes the next event. It fails with ErrDamaged where that does not
+// follow from the one before it, or one between the two is missing.
+func (c *Chain) Follow(e Event) error {
+	missing, err := c.Jump(e)
+	if missing > 0 {
+		return fmt.Errorf("before event %d of %q %d are missing: %w", e.Seq, e.Realm, missing, ErrDamaged)
+	}
+	return err
+}
+
+// Jump takes an event that may stand further on in the chain, as in an export
+// of chosen events, and tells how many were left out before it: of these nobody
+// can say whether they are whole. It fails with ErrDamaged as Follow does.
+func (c *Chain) Jump(e Event) (missing int64, err error) {
 	missing = e.Seq - c.last.Seq - 1
 	linked := missing > 0 || missing == 0 && e.Prev == c.last.Hash
 	if !linked || e.Hash != e.hash() || c.last.Seq != 0 && e.Realm != c.last.Realm {
@@ -79,10 +89,7 @@ func (j *Journal) Events(ctx context.Context, realm string) iter.Seq2[Event, err
 		var chain Chain
 		for e, err := range j.read(ctx, `WHERE realm = ? ORDER BY seq`, realm) {
 			if err == nil {
-				var missing int64
-				if missing, err = chain.Follow(e); missing > 0 {
-					err = fmt.Errorf("before event %d of %q %d are missing: %w", e.Seq, realm, missing, ErrDamaged)
-				}
+				err = chain.Follow(e)
 			}
 			if !yield(e, err) || err != nil {
 				return

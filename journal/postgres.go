@@ -146,5 +146,5 @@ func (s server) fresh(ctx context.Context) (bool, error) {
 	}
 	var there bool
 	err = db.QueryRowContext(ctx, `SELECT to_regclass('schema_version') IS NOT NULL`).Scan(&there)
-	return !there, errors.Join(err, db.Close())
+	return err == nil && !there, errors.Join(err, db.Close())
 }

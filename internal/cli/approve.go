@@ -60,7 +60,6 @@ type waitingIn struct {
 	guard.Waiting
 
 	journal *journal.Journal
-	sandbox bool
 }
 
 // waiting reads the live and the sandbox journal. Neither needs a key.
@@ -70,16 +69,20 @@ func (s *session) waiting(ctx context.Context) ([]waitingIn, error) {
 		return nil, err
 	}
 	clock := vast.SystemClock{}
+	journals, err := s.globals.journals(dir, clock)
+	if err != nil {
+		return nil, err
+	}
 	var all []waitingIn
-	for _, j := range []waitingIn{{journal: liveJournal(dir, clock)}, {journal: sandboxJournal(dir, clock), sandbox: true}} {
-		found, err := guard.ListWaiting(ctx, j.journal, clock.Now())
+	for _, j := range journals {
+		found, err := guard.ListWaiting(ctx, j, clock.Now())
 		if err != nil {
 			// The other journal is still good.
-			_, _ = fmt.Fprintf(s.stderr, "vast-mcp: %s cannot be read and is left out: %v\n", j.journal.Path(), err)
+			_, _ = fmt.Fprintf(s.stderr, "vast-mcp: %s cannot be read and is left out: %v\n", j.Name(), err)
 			continue
 		}
 		for _, w := range found {
-			all = append(all, waitingIn{Waiting: w, journal: j.journal, sandbox: j.sandbox})
+			all = append(all, waitingIn{Waiting: w, journal: j})
 		}
 	}
 	return all, nil
@@ -135,7 +138,7 @@ func (s *session) confirm() bool {
 // show prints the plan's own facts: what an agent said about it does not count.
 func (w waitingIn) show(out io.Writer) error {
 	p, state := w.Plan, "waits"
-	if w.sandbox {
+	if ofSandbox(w.Realm) {
 		p.Summary += " (sandbox: no real money)"
 	}
 	if w.Approved {

@@ -133,3 +133,9 @@ func Events(t *testing.T, j *journal.Journal, realm string) (all []journal.Event
 	}
 	return all
 }
+
+// At is the SQLite file at path, where a program under test keeps it.
+func (p Place) At(path string) Place {
+	p.Path = path
+	return p
+}
