@@ -73,15 +73,15 @@ func File(t *testing.T) Place {
 func schema(t *testing.T, server string) string {
 	t.Helper()
 	name := "test_" + strings.ToLower(rand.Text())
-	admin, err := sql.Open("pgx", server)
-	require.NoError(t, err)
-	_, err = admin.ExecContext(t.Context(), `CREATE SCHEMA `+name)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec(`DROP SCHEMA ` + name + ` CASCADE`)
+	admin := func(statement string) {
+		db, err := sql.Open("pgx", server)
 		require.NoError(t, err)
-		require.NoError(t, admin.Close())
-	})
+		_, err = db.Exec(statement)
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+	}
+	admin(`CREATE SCHEMA ` + name)
+	t.Cleanup(func() { admin(`DROP SCHEMA ` + name + ` CASCADE`) })
 	u, err := url.Parse(server)
 	require.NoError(t, err)
 	query := u.Query()

@@ -77,10 +77,15 @@ func newFleet(t *testing.T, serving, looking journaltest.Place, p guard.Policy) 
 			Configure: func(c *server.Config) { c.OrderWithin, c.AnswerWithin = 5*time.Second, 10*time.Second },
 		})
 	}
-	user, err := f.servers[0].Client.Account.Current(t.Context())
-	require.NoError(t, err)
-	f.realm = rental.RealmOf(f.servers[0].Client.Origin(), user)
+	f.realm = realmOf(t, f.servers[0])
 	return f
+}
+
+func realmOf(t *testing.T, r *rig.Rig) string {
+	t.Helper()
+	user, err := r.Client.Account.Current(t.Context())
+	require.NoError(t, err)
+	return rental.RealmOf(r.Client.Origin(), user)
 }
 
 // wanted are n different rentals, quoted and approved.
