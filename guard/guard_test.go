@@ -72,11 +72,22 @@ type rig struct {
 // edit changes that.
 func newRig(t *testing.T, edit ...func(*guard.Config)) *rig {
 	t.Helper()
+	return rigOn(t, journaltest.Any(t), edit...)
+}
+
+// drawn is newRig for properties, which draw hundreds: always in memory.
+func drawn(t *testing.T, edit ...func(*guard.Config)) *rig {
+	t.Helper()
+	return rigOn(t, journaltest.Memory(t), edit...)
+}
+
+func rigOn(t *testing.T, p journaltest.Place, edit ...func(*guard.Config)) *rig {
+	t.Helper()
 	c := &clock{at: epoch}
 	w := &world{clock: c, realm: alice}
 	r := &rig{t: t, clock: c, world: w, nonces: new(0)}
 	r.config = guard.Config{
-		Journal: journaltest.Any(t).Open(c.now), World: w, Mode: guard.Client, Now: c.now,
+		Journal: p.Open(c.now), World: w, Mode: guard.Client, Now: c.now,
 		Key: func() ([]byte, error) { return []byte("the key of the state folder"), nil },
 	}
 	return r.with(edit...)

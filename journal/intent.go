@@ -89,8 +89,10 @@ func (t *Tx) SwapIntent(nonce string, change func(*Intent), from ...IntentState)
 	if !ok || !slices.Contains(from, in.State) {
 		return in, fmt.Errorf("intent %s is %q: %w", nonce, in.State, ErrMoved)
 	}
-	change(&in)
-	in.UpdatedAt = t.now
+	before := in.State
+	if change(&in); in.State != before {
+		in.UpdatedAt = t.now
+	}
 	b, err := body(in)
 	if err != nil {
 		return in, err

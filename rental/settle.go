@@ -59,6 +59,10 @@ func (d *Desk) Settle(ctx context.Context) (settled, open []Order, err error) {
 	return settled, open, err
 }
 
+// Remembers reports whether there is a record of what this program did, by which
+// "nothing is open" means something.
+func (d *Desk) Remembers() bool { return d.journal.Exists() }
+
 func (d *Desk) openNow(ctx context.Context, realm string) (open []journal.Intent, err error) {
 	err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
 		open, err = tx.Counting()

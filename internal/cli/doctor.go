@@ -54,7 +54,7 @@ func (s *session) patient() (doctor.Patient, error) {
 	}
 	clock := vast.SystemClock{}
 	p := doctor.Patient{Sandbox: s.globals.Sandbox, Policy: s.globals.policy(), StateDir: dir, Now: clock.Now}
-	if p.Journal, err = s.globals.journal(dir, clock); err != nil {
+	if p.Journal, err = s.globals.journal(); err != nil {
 		return doctor.Patient{}, err
 	}
 	if p.Sandbox {

@@ -18,7 +18,8 @@ import (
 type eventPrinter struct {
 	w     io.Writer
 	json  bool
-	realm string // of the event before
+	after bool   // one was printed
+	realm string // of that one
 }
 
 const (
@@ -33,9 +34,9 @@ func (p *eventPrinter) print(e journal.Event) error {
 	if p.json {
 		return e.Write(p.w)
 	}
-	if e.Realm != p.realm {
-		p.realm = e.Realm
-		if _, err := fmt.Fprintln(p.w, plain.Line(e.Realm, longestDetail)); err != nil {
+	if e.Realm != p.realm || !p.after {
+		p.realm, p.after = e.Realm, true
+		if _, err := fmt.Fprintln(p.w, realmName(e.Realm)); err != nil {
 			return err
 		}
 	}

@@ -43,12 +43,7 @@ func (c journalCmd) Run(ctx context.Context, s *session) error {
 	if c.Check != "" {
 		return c.check(s)
 	}
-	dir, err := s.globals.stateDir()
-	if err != nil {
-		return &exit{exitUsage, err}
-	}
-	clock := vast.SystemClock{}
-	j, err := s.globals.journal(dir, clock)
+	j, err := s.globals.journal()
 	if err != nil {
 		return err
 	}
@@ -60,7 +55,7 @@ func (c journalCmd) Run(ctx context.Context, s *session) error {
 	case c.Verify:
 		err = c.verify(ctx, s.stdout, j)
 	default:
-		err = c.list(ctx, s.stdout, j, clock.Now())
+		err = c.list(ctx, s.stdout, j, vast.SystemClock{}.Now())
 	}
 	return errors.Join(err, j.Close())
 }
@@ -154,9 +149,9 @@ func sayHead(w io.Writer, realm string, head journal.Event, missing int64) (err 
 	case head.Seq == 0:
 		return nil
 	case missing > 0:
-		_, err = fmt.Fprintf(w, "%s: whole as far as it goes: %d of %d events, head %s\n", realm, head.Seq-missing, head.Seq, head.Hash)
+		_, err = fmt.Fprintf(w, "%s: whole as far as it goes: %d of %d events, head %s\n", realmName(realm), head.Seq-missing, head.Seq, head.Hash)
 	default:
-		_, err = fmt.Fprintf(w, "%s: %d events, head %s\n", realm, head.Seq, head.Hash)
+		_, err = fmt.Fprintf(w, "%s: %d events, head %s\n", realmName(realm), head.Seq, head.Hash)
 	}
 	return err
 }

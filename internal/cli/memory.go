@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 
+	"vast-mcp/internal/plain"
 	"vast-mcp/journal"
 	"vast-mcp/sandbox"
 	"vast-mcp/vast"
@@ -19,43 +20,49 @@ const journalEnv = "VAST_MCP_JOURNAL"
 
 // journal is the one that the globals describe: the database that was named,
 // for the sandbox too, else a file of the state folder.
-func (g *globals) journal(dir string, clock vast.Clock) (*journal.Journal, error) {
+func (g *globals) journal() (*journal.Journal, error) {
 	url, err := g.journalURL()
 	if err != nil {
 		return nil, &exit{exitUsage, err}
 	}
 	if url == "" {
-		return journalFile(dir, g.Sandbox, clock), nil
+		return g.journalFile(g.Sandbox)
 	}
 	if g.SandboxFresh {
 		return nil, usage("--sandbox-fresh empties the sandbox's own journal and not a PostgreSQL one: leave out %s and --journal-url-file with it", journalEnv)
 	}
-	j, err := journal.Postgres(url, clock.Now)
+	j, err := journal.Postgres(url, vast.SystemClock{}.Now)
 	if err != nil {
 		return nil, &exit{exitUsage, err}
 	}
 	return j, nil
 }
 
-func journalFile(dir string, ofSandbox bool, clock vast.Clock) *journal.Journal {
+func (g *globals) journalFile(ofSandbox bool) (*journal.Journal, error) {
+	dir, err := g.stateDir()
+	if err != nil {
+		return nil, &exit{exitUsage, err}
+	}
 	account := "live"
 	if ofSandbox {
 		account = "sandbox"
 	}
-	return journal.New(filepath.Join(dir, account, "journal.db"), clock.Now)
+	return journal.New(filepath.Join(dir, account, "journal.db"), vast.SystemClock{}.Now), nil
 }
 
-// journals are all that a command without a key looks in.
-func (g *globals) journals(dir string, clock vast.Clock) ([]*journal.Journal, error) {
-	url, err := g.journalURL()
+// journals are all that a command without a key looks in: the live one and the
+// sandbox's, in that order, or the database that holds both.
+func (g *globals) journals() ([]*journal.Journal, error) {
+	one, err := g.journal()
+	if err != nil || one.Path() == "" {
+		return []*journal.Journal{one}, err
+	}
+	live, err := g.journalFile(false)
 	if err != nil {
-		return nil, &exit{exitUsage, err}
+		return nil, err
 	}
-	if url == "" {
-		return []*journal.Journal{journalFile(dir, false, clock), journalFile(dir, true, clock)}, nil
-	}
-	j, err := g.journal(dir, clock)
-	return []*journal.Journal{j}, err
+	simulated, err := g.journalFile(true)
+	return []*journal.Journal{live, simulated}, err
 }
 
 // ofSandbox tells the rows of the simulated market from those that mean money.
@@ -94,6 +101,14 @@ func (g *globals) journalURL() (string, error) {
 // them: whoever keeps that can tell later whether the journal was cut short.
 func (s *session) sayHeads(j *journal.Journal) {
 	for _, head := range j.Heads() {
-		_, _ = fmt.Fprintf(s.stderr, "vast-mcp: journal head %s (%d events of %s)\n", head.Hash, head.Seq, head.Realm)
+		_, _ = fmt.Fprintf(s.stderr, "vast-mcp: journal head %s (%d events of %s)\n", head.Hash, head.Seq, realmName(head.Realm))
 	}
+}
+
+// realmName is a realm as people see it.
+func realmName(realm string) string {
+	if realm == journal.Own {
+		return "this journal itself"
+	}
+	return plain.Line(realm, longestDetail)
 }

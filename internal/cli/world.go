@@ -18,7 +18,7 @@ import (
 // script waits longer.
 type pace struct {
 	answer, order time.Duration
-	lives         bool // long enough to end leases
+	lives         bool // long enough to end leases; what does not is a command, whose terminal may be asked
 }
 
 func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
@@ -46,7 +46,7 @@ func (s *session) app(p pace) (*server.App, error) {
 		ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order,
 		Key: sync.OnceValues(func() ([]byte, error) { return stateKey(dir) }),
 	}
-	if c.Journal, err = s.globals.journal(dir, clock); err != nil {
+	if c.Journal, err = s.globals.journal(); err != nil {
 		return nil, err
 	}
 	if s.globals.Sandbox {
@@ -58,7 +58,7 @@ func (s *session) app(p pace) (*server.App, error) {
 		return nil, err
 	}
 	if !p.lives {
-		c.EnforceEvery = 0
+		c.EnforceEvery, c.Confirm = 0, confirm
 	}
 	app, err := server.New(c)
 	if err != nil {
@@ -67,10 +67,10 @@ func (s *session) app(p pace) (*server.App, error) {
 	return app, nil
 }
 
-// approveCommand is the command line that approves a code, as it must be typed
-// to reach the same journal.
-func (s *session) approveCommand(code string) string {
-	command := "vast-mcp approve " + code
+// approveCommand is the command line that approves a quote by its code or ID, as
+// it must be typed to reach the same journal.
+func (s *session) approveCommand(name string) string {
+	command := "vast-mcp approve " + name
 	if s.globals.StateDir != "" {
 		command += " --state-dir " + shellQuote(s.globals.StateDir)
 	}

@@ -52,13 +52,18 @@ func Postgres(t *testing.T, f func(t *testing.T, p Place)) {
 	}
 }
 
-// Any is one fresh database: PostgreSQL where there is a server, else SQLite in
-// memory, which only one journal can be opened on.
+// Any is one fresh database: PostgreSQL where there is a server, else Memory.
 func Any(t *testing.T) Place {
 	t.Helper()
 	if server := os.Getenv(ServerEnv); server != "" {
 		return Place{URL: schema(t, server), t: t}
 	}
+	return Memory(t)
+}
+
+// Memory is SQLite in memory, which only one journal can be opened on.
+func Memory(t *testing.T) Place {
+	t.Helper()
 	return Place{t: t}
 }
 

@@ -81,13 +81,6 @@ func newFleet(t *testing.T, serving, looking journaltest.Place, p guard.Policy) 
 	return f
 }
 
-func realmOf(t *testing.T, r *rig.Rig) string {
-	t.Helper()
-	user, err := r.Client.Account.Current(t.Context())
-	require.NoError(t, err)
-	return rental.RealmOf(r.Client.Origin(), user)
-}
-
 // wanted are n different rentals, quoted and approved.
 func (f *fleet) wanted(n int) []string {
 	f.t.Helper()
