@@ -57,7 +57,7 @@ func given(k *kong.Context, flag *kong.Flag) (set, typed bool) {
 // checkEnvironment refuses variables that look like ours and are none: a
 // misspelled limit must not be no limit.
 func checkEnvironment(app *kong.Application, environ []string) error {
-	known := []string{rentalEnv, tokenEnv}
+	known := []string{rentalEnv, tokenEnv, journalEnv}
 	collect := func(flags []*kong.Flag) {
 		for _, f := range flags {
 			known = append(known, f.Envs...)
