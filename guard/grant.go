@@ -3,7 +3,6 @@ package guard
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -20,6 +19,7 @@ type Grant struct {
 	plan    Plan
 	intent  journal.Intent
 	resumed bool
+	atWork  *atWork
 }
 
 // ErrOver says that what was granted has ended since: a new call is a new plan.
@@ -112,16 +112,6 @@ func (g *Grant) Reread(ctx context.Context) error {
 	})
 }
 
-// Tell records what the caller is told. result is the tool's structured result.
-func (g *Grant) Tell(ctx context.Context, status string, result json.RawMessage) error {
-	if g.journal == nil {
-		return nil
-	}
-	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
-		return tx.PutOutcome(journal.Outcome{Nonce: g.intent.Nonce, Status: status, Result: result, At: tx.Now()})
-	})
-}
-
 // Redeem turns an approved quote into a grant. The caps are judged again, the
 // quote is marked used and the intent is written, all in one transaction: a
 // quote gives one intent, whoever redeems it and however often. Whoever comes
@@ -134,13 +124,13 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	}
 	in := journal.Intent{
 		Nonce: p.Nonce, Quote: q.ID, Caller: c.Caller, Tool: c.Tool, Kind: p.Kind, State: journal.Prepared,
-		Offer: p.Offer, Instance: p.Instance, Rate: p.Rate, DiskRate: p.DiskRate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
+		Offer: p.Offer, Machine: p.Machine, Instance: p.Instance, Rate: p.Rate, DiskRate: p.DiskRate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
 	}
 	if !p.Until.IsZero() {
 		in.Began = p.Until.Add(-p.Lease)
 	}
 	if q.Unwritten {
-		return &Grant{realm: q.realm, plan: p, intent: in}, nil
+		return &Grant{realm: q.realm, plan: p, intent: in, atWork: &g.atWork}, nil
 	}
 	exposure := q.exposure
 	if g.now().Sub(exposure.At) > freshFor {
@@ -149,7 +139,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 			return nil, err
 		}
 	}
-	grant := &Grant{journal: g.journal, realm: q.realm, plan: p, intent: in}
+	grant := &Grant{journal: g.journal, realm: q.realm, plan: p, intent: in, atWork: &g.atWork}
 	err := g.journal.Tx(ctx, q.realm, func(tx *journal.Tx) error {
 		row, found, err := tx.Quote(q.ID)
 		switch {
@@ -166,6 +156,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	if err != nil {
 		return nil, err
 	}
+	g.atWork.add(grant.intent.Nonce)
 	return grant, nil
 }
 
@@ -218,7 +209,8 @@ func (g *Guard) Resume(ctx context.Context, c Call) (*Grant, error) {
 	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
 		plan, in, stands, err := g.standing(tx, c, sum)
 		if stands {
-			grant = &Grant{journal: g.journal, realm: realm, plan: plan, intent: in, resumed: true}
+			grant = &Grant{journal: g.journal, realm: realm, plan: plan, intent: in, resumed: true, atWork: &g.atWork}
+			g.atWork.add(in.Nonce)
 		}
 		return err
 	})

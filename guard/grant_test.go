@@ -101,7 +101,7 @@ func TestOneMovesAnIntent(t *testing.T) {
 	r := newRig(t)
 	owner := r.granted(call("{}"), r.create(1))
 	other := r.resumed(call("{}"))
-	sent := func(in *journal.Intent) { in.Deadline = epoch.Add(20 * time.Second) }
+	sent := func(in *journal.Intent) { in.Within = 20 * time.Second }
 	require.NoError(t, owner.Move(t.Context(), journal.Sent, sent, journal.Prepared))
 	require.Equal(t, journal.Sent, owner.Intent().State)
 
@@ -120,10 +120,12 @@ func TestMovingOutlivesTheCall(t *testing.T) {
 	require.NoError(t, g.Move(ctx, journal.Sent, nil, journal.Prepared))
 	require.NoError(t, g.Rented(ctx, 7, journal.Sent))
 	granted := journal.Lease{Nonce: g.Intent().Nonce, Instance: 7, Until: g.Plan().Until, OnExpiry: "stop", GrantedAt: epoch}
-	require.NoError(t, g.Tell(ctx, "done", json.RawMessage(`{"instance_id":7}`)))
+	require.NoError(t, g.Tell(ctx, true, "done", json.RawMessage(`{"instance_id":7}`)))
 	r.tx(func(tx *journal.Tx) {
 		in, _, err := tx.Intent(g.Intent().Nonce)
 		require.NoError(t, err)
+		require.Equal(t, journal.Rented, in.Told)
+		in.Told = ""
 		require.Equal(t, g.Intent(), in)
 		require.Equal(t, int64(7), in.Instance)
 		lease, _, err := tx.Lease(in.Nonce)

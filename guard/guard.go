@@ -30,6 +30,7 @@ type Guard struct {
 	mode    Mode
 	key     func() ([]byte, error)
 	now     func() time.Time
+	atWork  atWork
 }
 
 // Config is what New needs. All fields are required.
@@ -93,7 +94,8 @@ const (
 var ErrOtherCall = errors.New("this approval is not for this call")
 
 // Quote prices a call: it finds the live quote that covers plan p, or makes a
-// new one. It fails with a *Refusal when the policy denies.
+// new one. It fails with a *Refusal when the policy denies, and once with an
+// *Untold when it would rent and the caller does not know of an earlier rental.
 //
 // With the journal out of order it still quotes what ends something (effect
 // Destroy), for stopping must never be harder than renting.
@@ -105,6 +107,11 @@ func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
 	exposure, err := g.exposure(ctx, p)
 	if err != nil {
 		return Quote{}, err
+	}
+	if p.Kind == KindCreate {
+		if err := g.untold(ctx, realm, c); err != nil {
+			return Quote{}, err
+		}
 	}
 	q := Quote{Plan: p, Most: p.Most(), realm: realm, exposure: exposure}
 	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {

@@ -93,7 +93,7 @@ func (r *rig) carriedOut(q guard.Quote, p guard.Plan) {
 	require.True(r.t, first)
 	require.NoError(r.t, g.Finish(ctx))
 	require.Equal(r.t, journal.Done, g.Intent().State)
-	require.NoError(r.t, g.Tell(ctx, "done", nil))
+	require.NoError(r.t, g.Tell(ctx, true, "done", nil))
 	require.NoError(r.t, g.GiveBack(ctx, "refused", journal.Done))
 	require.Equal(r.t, journal.Refused, g.Intent().State)
 }

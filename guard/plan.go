@@ -62,6 +62,7 @@ type Plan struct {
 	Nonce    string    `json:"nonce,omitempty"`
 	Label    string    `json:"label,omitempty"`
 	Offer    int64     `json:"offer,omitempty"`
+	Machine  int64     `json:"machine,omitempty"`
 	Instance int64     `json:"instance,omitempty"`
 	Until    time.Time `json:"until,omitzero"`
 	OnExpiry string    `json:"on_expiry,omitempty"`

@@ -41,7 +41,7 @@ func TestArgumentsAreInNoByteOfTheJournal(t *testing.T) {
 	require.NoError(t, g.Move(t.Context(), journal.Sent, nil, journal.Prepared))
 	require.NoError(t, g.GiveBack(t.Context(), "never sent", journal.Sent))
 	g = r.granted(call(args), r.create(1))
-	require.NoError(t, g.Tell(t.Context(), "unknown", json.RawMessage(`{"status":"unknown"}`)))
+	require.NoError(t, g.Tell(t.Context(), true, "unknown", json.RawMessage(`{"status":"unknown"}`)))
 	require.NoError(t, r.outOfBand(r.quoted(call(args+" "), r.create(1)), false))
 
 	plain := func(tool string) string {

@@ -93,6 +93,7 @@ type Intent struct {
 	Why    string // for people: what happened last
 
 	Offer    int64
+	Machine  int64      // that the offer is of; zero when it does not matter
 	Instance int64      // zero until known; a hint only while unknown
 	Rate     usd.Amount // dollars per hour that were approved
 	DiskRate usd.Amount // dollars per hour that it goes on costing when stopped
@@ -103,25 +104,54 @@ type Intent struct {
 
 	IdleMinutes int // of the lease; zero: idling is not looked at
 
-	Reusable  bool      // refused before it ran, so that the quote may be used again
-	Deadline  time.Time // until when the request may be on its way, wall clock
-	Looks     int       // complete lists that did not have it
-	LookedAt  time.Time
-	Extras    []Extra     // machines to remove, while undoing
-	Late      bool        // it turned up after it had been given up
-	Told      IntentState // the state that its caller heard of last; empty: none
-	Cost      Cost        // what it is known to have cost today
+	Reusable  bool          // refused before it ran, so that the quote may be used again
+	SentAt    Moment        // when its request was sent last; zero: it was not
+	Within    time.Duration // for how long from then on it may be on its way
+	Looks     int           // complete lists that did not have it
+	LookedAt  Moment        // the last of these
+	Extras    []Extra       // machines to remove, while undoing
+	Late      bool          // it turned up after it had been given up
+	Told      IntentState   // the state that its caller heard of last; empty: none
+	Abandoned bool          // its call ended before it could be told
+	Cost      Cost          // what it is known to have cost today
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
-// Extra is a machine that must go: it carries the nonce of an intent that has
-// another machine already, or was refused.
+// Extra is a machine that must go: the intent's order made it beside another,
+// or it never ran.
 type Extra struct {
 	Instance int64
-	Asked    bool      // its removal was asked for
-	Gone     int       // looks that did not find it, one after the other
-	GoneAt   time.Time // the last of these, wall clock
+	Stop     bool   // only stopped
+	Asked    bool   // its end was asked for
+	Gone     int    // looks that did not find it, or found it stopped, one after the other
+	LookedAt Moment // the last of these
+}
+
+// Moment is a time on two clocks: the wall clock of this machine, which its
+// user may set, and the API's, which in a sandbox runs faster.
+type Moment struct {
+	Wall, API time.Time
+}
+
+// Since is for how long at least then has been past: the lesser of what the two
+// clocks say. A wall clock that says less than nothing was set meanwhile, or is
+// another machine's; then the API's counts alone.
+func (m Moment) Since(then Moment) time.Duration {
+	wall := m.Wall.Sub(then.Wall)
+	if m.API.IsZero() || then.API.IsZero() {
+		return wall
+	}
+	if api := m.API.Sub(then.API); wall < 0 || api < wall {
+		return api
+	}
+	return wall
+}
+
+// InFlight reports whether the request of the intent may still be on its way
+// at now.
+func (in Intent) InFlight(now Moment) bool {
+	return in.State == Sent && now.Since(in.SentAt) < in.Within
 }
 
 // Cost is what a rental is known to have cost by own observation on one UTC day.

@@ -20,6 +20,7 @@ type Result struct {
 	Instance vast.Instance // zero unless it was seen
 	Known    bool          // false: nobody knows yet, it is being settled
 	Why      string        // for people, when not known
+	Notes    []string      // for people: what is not as it was quoted
 }
 
 const (
@@ -86,8 +87,12 @@ func (d *Desk) outcome(ctx context.Context, g *guard.Grant, res Result, err erro
 // follow answers a call by how far another one has carried the same intent.
 func (d *Desk) follow(ctx context.Context, g *guard.Grant) (Result, error) {
 	switch in := g.Intent(); {
-	case in.State == journal.Rented:
+	case in.State == journal.Rented, in.State == journal.Undoing && in.Kind == guard.KindCreate && in.Instance != 0:
 		return d.still(ctx, g)
+	case in.State == journal.Undoing && in.Kind == guard.KindCreate:
+		return Result{}, notRented(in)
+	case in.State == journal.Undoing:
+		return Result{Why: settling("it was not seen running and is being called off", in)}, nil
 	case in.State.Counts():
 		return Result{Why: settling("an identical call is at work on it", in)}, nil
 	}
@@ -105,9 +110,9 @@ func (d *Desk) create(ctx context.Context, g *guard.Grant, r Request) (Result, e
 		return d.order(ctx, g, r)
 	case journal.Looking:
 		return d.lookAgain(ctx, g)
-	case journal.Sent, journal.Answered, journal.Unknown, journal.Undoing:
+	case journal.Sent, journal.Answered, journal.Unknown:
 		return d.look(ctx, g)
-	case journal.Rented, journal.Refused, journal.Closed, journal.Ended, journal.Done:
+	case journal.Undoing, journal.Rented, journal.Refused, journal.Closed, journal.Ended, journal.Done:
 	}
 	return d.follow(ctx, g)
 }
@@ -119,8 +124,7 @@ func (d *Desk) waitForOther(ctx context.Context, g *guard.Grant) error {
 			return false, err
 		}
 		in := g.Intent()
-		busy := in.State == journal.Prepared || in.State == journal.Sent && d.clock.Now().Before(in.Deadline)
-		return !busy, nil
+		return in.State != journal.Prepared && !in.InFlight(journal.Moment{Wall: d.clock.Now()}), nil
 	})
 	if err == nil && g.Intent().State == journal.Prepared {
 		err = g.GiveBack(ctx, "never sent", journal.Prepared)
@@ -134,7 +138,7 @@ func (d *Desk) waitForOther(ctx context.Context, g *guard.Grant) error {
 func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, error) {
 	order := wireOrder(r, g.Plan())
 	err := g.Move(ctx, journal.Sent, func(in *journal.Intent) {
-		in.Deadline = d.clock.Now().Add(d.orderWithin)
+		in.SentAt, in.Within = d.moment(), d.orderWithin
 	}, journal.Prepared)
 	if err != nil {
 		return Result{}, err
@@ -220,7 +224,7 @@ func (d *Desk) answered(ctx context.Context, g *guard.Grant, id vast.InstanceID,
 // twice and shown us the answer to the second.
 func (d *Desk) refused(ctx context.Context, g *guard.Grant, refusal error) (Result, error) {
 	err := g.Move(ctx, journal.Looking, func(in *journal.Intent) {
-		in.Why, in.Reusable, in.LookedAt = refusal.Error(), errors.Is(refusal, vast.Throttled), d.clock.Now()
+		in.Why, in.Reusable, in.Looks = refusal.Error(), errors.Is(refusal, vast.Throttled), 0 // looks before the refusal prove nothing
 	}, journal.Sent, journal.Unknown)
 	if err != nil {
 		return Result{}, err
@@ -230,11 +234,10 @@ func (d *Desk) refused(ctx context.Context, g *guard.Grant, refusal error) (Resu
 		err := g.Move(ctx, journal.Unknown, func(in *journal.Intent) {
 			in.Why = fmt.Sprintf("the order was refused (%v), but the list could not be read", refusal)
 		}, journal.Looking)
-		return Result{Why: "the order was refused, but whether nothing was rented could not be checked"}, err
+		return Result{Why: settling("the order was refused, but whether nothing was rented could not be checked", g.Intent())}, err
 	}
-	if found, ok := findNonce(list, g.Intent().Nonce); ok {
-		return d.adopt(ctx, g, found)
+	if res, decided, err := d.decided(ctx, g, list); decided || err != nil {
+		return res, err
 	}
-	err = g.Move(ctx, journal.Looking, func(in *journal.Intent) { in.Looks, in.LookedAt = 1, d.clock.Now() }, journal.Looking)
-	return Result{}, errors.Join(refusal, err)
+	return Result{}, refusal
 }

@@ -21,11 +21,11 @@ type Config struct {
 	Journal     *journal.Journal
 	Clock       vast.Clock // wall time
 	Log         *slog.Logger
-	Lease       time.Duration // when a rental names none
-	MaxLease    time.Duration // no deadline is later than this after its grant; zero: any may be
+	Policy      guard.Policy  // its leases, and the price that no rental may turn out to have
 	EnforcedBy  []string      // who ends leases; empty: nobody
 	OrderWithin time.Duration // how long an order may stay on the wire
 	Fingerprint string        // of the API key, names the realm when the account cannot be read
+	ReadOnly    bool          // nothing is removed or relabelled while settling
 }
 
 // Desk prices and carries out what costs money or ends something. It is safe
@@ -35,11 +35,11 @@ type Desk struct {
 	journal     *journal.Journal
 	clock       vast.Clock
 	log         *slog.Logger
-	lease       time.Duration
+	policy      guard.Policy
 	orderWithin time.Duration
 	fingerprint string
-	maxLease    time.Duration
 	enforcedBy  []string
+	readOnly    bool
 
 	working sync.WaitGroup // orders on the wire, which outlive their calls
 	labels  locks          // held by whoever reads a label to write it anew
@@ -57,7 +57,7 @@ type Desk struct {
 func New(c Config) *Desk {
 	return &Desk{
 		client: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
-		lease: c.Lease, maxLease: c.MaxLease, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint,
+		policy: c.Policy, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint, readOnly: c.ReadOnly,
 		parkedFor: map[vast.InstanceID]string{},
 	}
 }
@@ -136,7 +136,7 @@ func (d *Desk) Exposure(ctx context.Context, _ guard.Need) (guard.Exposure, erro
 	if err != nil {
 		return guard.Exposure{}, err
 	}
-	if err := d.reconcile(ctx, list); err != nil {
+	if _, err := d.reconcile(ctx, list, ""); err != nil {
 		return guard.Exposure{}, err
 	}
 	e := guard.Exposure{At: at}
@@ -181,6 +181,11 @@ func (d *Desk) apiNow() time.Time {
 		return at
 	}
 	return d.clock.Now()
+}
+
+// moment is now, right after an answer.
+func (d *Desk) moment() journal.Moment {
+	return journal.Moment{Wall: d.clock.Now(), API: d.apiNow()}
 }
 
 // ownerName is the label text of a rental that was given none.

@@ -38,7 +38,7 @@ func on(t *testing.T, o rig.Options, f func(t *testing.T, b *bench)) {
 		r := rig.New(t, o)
 		f(t, &bench{Rig: r, t: t, desk: rental.New(rental.Config{
 			Client: r.Client, Journal: r.Journal, Clock: vast.SystemClock{}, Log: slog.New(slog.DiscardHandler),
-			Lease: 24 * time.Hour, OrderWithin: 20 * time.Second, Fingerprint: "test",
+			Policy: guard.Policy{DefaultLease: 24 * time.Hour}, OrderWithin: 20 * time.Second, Fingerprint: "test",
 		})})
 	})
 }

@@ -72,7 +72,7 @@ func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance) []Ending {
 // holds finds the leases that count. What cannot be judged is only reported.
 func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (holds []hold, odd []Ending) {
 	granted := d.granted(ctx, rows)
-	longest := cmp.Or(d.maxLease, longestLease)
+	longest := cmp.Or(d.policy.MaxLease, longestLease)
 	carried := map[string]int{}
 	for _, row := range rows {
 		_, tail, _ := ParseLabel(row.Label)

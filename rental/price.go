@@ -85,7 +85,7 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), region.Place(o.Geolocation, "an unknown place"), kind, lease.Hours()),
 		Rate:    rate, Lease: lease, DiskRate: disk, Place: o.Geolocation, Image: r.Image,
 		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
-		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Until: tail.Until, OnExpiry: tail.OnExpiry, EnforcedBy: d.enforcedBy,
+		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Machine: int64(o.MachineID), Until: tail.Until, OnExpiry: tail.OnExpiry, EnforcedBy: d.enforcedBy,
 		Binding: fmt.Sprintf("machine %d, %dx %s, %s, %s", o.MachineID, o.NumGPUs, o.GPUName, o.Geolocation, kind),
 		Memo:    r.wireRunType(o),
 	}
@@ -169,7 +169,7 @@ const longestLease = 10_000 * time.Hour
 func (d *Desk) leaseOf(asked float64) time.Duration {
 	switch {
 	case asked <= 0:
-		return d.lease
+		return d.policy.DefaultLease
 	case asked >= longestLease.Hours():
 		return longestLease
 	}

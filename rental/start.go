@@ -74,14 +74,14 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	// simply carried on with.
 	lost := false // the answer to an earlier try was, so that a later refusal proves nothing
 	err := g.Move(ctx, journal.Sent, func(in *journal.Intent) {
-		lost = !in.Deadline.IsZero()
-		in.Deadline, in.Looks = d.clock.Now().Add(d.orderWithin), 0
+		lost = !in.SentAt.Wall.IsZero()
+		in.SentAt, in.Within = d.moment(), d.orderWithin
 	}, journal.Prepared, journal.Sent, journal.Unknown)
 	if err != nil {
 		return Result{}, err
 	}
 	in := g.Intent()
-	err = d.writeLease(ctx, id, Tail{Nonce: in.Nonce, Until: in.Until, OnExpiry: in.OnExpiry})
+	err = d.writeLease(ctx, id, tailOf(in))
 	switch {
 	case err != nil && lost:
 		return Result{}, err

@@ -41,6 +41,7 @@ type rentalOutput struct {
 	tool.Decision
 	InstanceID vast.InstanceID `json:"instance_id,omitempty"`
 	Instance   *view.Instance  `json:"instance,omitempty"`
+	Warnings   []string        `json:"warnings,omitempty"`
 
 	done     string
 	enforced string // by whom its lease is
@@ -55,7 +56,11 @@ func (o rentalOutput) Text() string {
 	if o.Replayed {
 		again = " (by an earlier, identical call; nothing was done twice)"
 	}
-	return fmt.Sprintf("%s%s.\n%sThe lease is ended %s.\n", o.done, again, o.Instance.Text(), o.enforced)
+	text := fmt.Sprintf("%s%s.\n%sThe lease is ended %s.\n", o.done, again, o.Instance.Text(), o.enforced)
+	for _, w := range o.Warnings {
+		text += "Note: " + w + ".\n"
+	}
+	return text
 }
 
 func (i *instances) planCreate(ctx context.Context, _ tool.Call, in createInput) (guard.Plan, error) {
@@ -95,5 +100,5 @@ func (i *instances) rented(g *guard.Grant, res rental.Result, err error, done st
 		return rentalOutput{Decision: tool.Decision{Status: tool.Unknown, Message: res.Why}}, nil
 	}
 	v := view.OfInstance(res.Instance, i.clock.ServerTime())
-	return rentalOutput{Decision: tool.Finished(g), InstanceID: v.InstanceID, Instance: &v, done: done, enforced: g.Plan().Enforcement()}, nil
+	return rentalOutput{Decision: tool.Finished(g), InstanceID: v.InstanceID, Instance: &v, Warnings: res.Notes, done: done, enforced: g.Plan().Enforcement()}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/watch"
@@ -16,6 +17,12 @@ import (
 func Explain(err error) *tool.Failure {
 	if bad, ok := errors.AsType[*rental.BadRequest](err); ok {
 		return tool.Fail(tool.InvalidArguments, "%s: %s", bad.Field, bad.Problem).Hint("%s", bad.Next)
+	}
+	if failed, ok := errors.AsType[*rental.NotRented](err); ok {
+		return notRented(failed)
+	}
+	if news, ok := errors.AsType[*guard.Untold](err); ok {
+		return untold(news)
 	}
 	if errors.Is(err, watch.ErrGone) {
 		return tool.Fail(tool.NotFound, "there is no such instance on this account: it was destroyed, or never was").Hint("list_instances shows what there is")
@@ -41,6 +48,25 @@ func Explain(err error) *tool.Failure {
 		return f.Hint("call again in %.0f s", math.Ceil(failed.RetryAfter.Seconds()))
 	}
 	return f
+}
+
+// notRented explains an order that led to nothing that runs.
+func notRented(failed *rental.NotRented) *tool.Failure {
+	f := tool.Fail(tool.NotRented, "not rented: %s", failed.Why)
+	if len(failed.Removing) > 0 {
+		return tool.Fail(tool.NotRented, "not rented: %s. What the order made is being removed: %v", failed.Why, failed.Removing).
+			Hint("search_offers again and take another offer; list_instances shows when it is gone")
+	}
+	return f.Hint("search_offers again and take another offer")
+}
+
+// untold explains that the caller has a machine already, or may have.
+func untold(news *guard.Untold) *tool.Failure {
+	f := tool.Fail(tool.Undelivered, "%s", news.Error())
+	if news.Instance == 0 {
+		return f.Hint("look at list_instances in half a minute; only if you want another machine as well, make this same call again")
+	}
+	return f.Hint("get_instance %d shows it, destroy_instance ends it; only if you want another machine as well, make this same call again", news.Instance)
 }
 
 type explanation struct {

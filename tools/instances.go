@@ -85,9 +85,10 @@ type listOutput struct {
 
 // openOrder is a rental or a start whose outcome nobody knows yet.
 type openOrder struct {
-	Nonce   string     `json:"nonce"`
-	PerHour usd.Amount `json:"dollars_per_hour"`
-	Why     string     `json:"why"`
+	Nonce    string     `json:"nonce"`
+	Removing []int64    `json:"removing,omitempty" jsonschema_description:"instances"`
+	PerHour  usd.Amount `json:"dollars_per_hour"`
+	Why      string     `json:"why"`
 }
 
 // Text is the instances as a table, and the orders that may become some.
@@ -155,7 +156,7 @@ func (i *instances) list(ctx context.Context, _ tool.Call, in listInput) (listOu
 		out.LeftOut = strings.TrimSpace(out.LeftOut + " Whether an order is still being settled is not known: the journal cannot be read.")
 	}
 	for _, order := range open {
-		out.OpenOrders = append(out.OpenOrders, openOrder(order))
+		out.OpenOrders = append(out.OpenOrders, openOrder{Nonce: order.Nonce, Removing: order.Removing, PerHour: order.PerHour, Why: order.Why})
 	}
 	return out, nil
 }

@@ -33,6 +33,7 @@ type commands struct {
 	Approve   approveCmd   `cmd:"" help:"Approve a quote by its code."`
 	Deny      denyCmd      `cmd:"" help:"Deny a quote by its code."`
 	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
+	Settle    settleCmd    `cmd:"" help:"Find out what became of orders whose answer was lost. Exit 1 if any is still open."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what is wrong, and the fix. Changes nothing."`
 	Install   installCmd   `cmd:"" help:"Write this server into an MCP client's configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

@@ -56,7 +56,7 @@ type App struct {
 // selection of tools that do not exist.
 func New(c Config) (*App, error) {
 	desk := rental.New(rental.Config{
-		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Lease: c.Policy.DefaultLease, MaxLease: c.Policy.MaxLease,
+		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Policy: c.Policy, ReadOnly: c.Selection.ReadOnly,
 		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint,
 	})
 	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
@@ -93,6 +93,12 @@ func (a *App) Call(ctx context.Context, name string, args json.RawMessage, progr
 		return tool.Result{}, fmt.Errorf("there is no tool %q%s", name, tool.DidYouMean(name, a.runner.Names()))
 	}
 	return a.runner.Call(ctx, t, args, progress), nil
+}
+
+// Settle finds out, once, what became of orders whose answer was lost; see
+// [rental.Desk.Settle].
+func (a *App) Settle(ctx context.Context) (settled, open []rental.Order, err error) {
+	return a.desk.Settle(ctx)
 }
 
 // Sets lists the tools that this server has.

@@ -28,7 +28,7 @@ func (a *App) endLeases(ctx context.Context) (stop func()) {
 	}
 }
 
-// enforce looks at the leases again and again. A server that may not change
+// enforce looks at open orders and leases again and again. A server that may not change
 // anything, or has no key, ends none.
 func (a *App) enforce(ctx context.Context) {
 	if len(a.config.enforcers()) == 0 {
@@ -45,9 +45,24 @@ func (a *App) enforce(ctx context.Context) {
 			a.config.Log.Warn("leases cannot be looked at; this is tried again", "err", err)
 			continue
 		}
+		if a.settle(ctx, rows) {
+			wait = min(wait, settleAgain)
+		}
 		said = a.report(a.desk.Enforce(ctx, rows), said)
 		wait = min(wait, a.untilDue(rows))
 	}
+}
+
+// settleAgain is how soon an order that is open is looked for again.
+const settleAgain = 20 * time.Second
+
+// settle looks what became of open orders, and reports whether any is left.
+func (a *App) settle(ctx context.Context, rows []vast.Instance) (left bool) {
+	open, err := a.desk.Open(ctx, rows)
+	if err != nil {
+		a.config.Log.Warn("open orders cannot be settled; this is tried again", "err", err)
+	}
+	return err != nil || len(open) > 0
 }
 
 // enforcers names who ends the leases of what is rented here.

@@ -2,6 +2,7 @@ package tool
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -25,7 +26,7 @@ func (r *Runner) decide(ctx context.Context, req request, j job) *mcp.CallToolRe
 		return r.failed(j.call.Tool, err)
 	}
 	if grant != nil {
-		res, err := r.carryOut(ctx, j, grant)
+		res, err := r.carryOut(ctx, req, j, grant)
 		if !errors.Is(err, guard.ErrOver) {
 			return res
 		}
@@ -37,19 +38,19 @@ func (r *Runner) decide(ctx context.Context, req request, j job) *mcp.CallToolRe
 func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolResult {
 	plan, err := j.plan(ctx)
 	if err != nil {
-		return r.twin(ctx, j, err)
+		return r.twin(ctx, req, j, err)
 	}
 	quote, err := r.guard.Quote(ctx, j.call, plan)
 	if err != nil {
-		return r.twin(ctx, j, err)
+		return r.twin(ctx, req, j, err)
 	}
 	if quote.Ready {
-		return r.redeem(ctx, j, quote, plan)
+		return r.redeem(ctx, req, j, quote, plan)
 	}
 	switch got, answer := r.ask(ctx, req, quote); got {
 	case pending:
 		if err := r.guard.Asked(ctx, quote); err != nil {
-			return r.twin(ctx, j, err)
+			return r.twin(ctx, req, j, err)
 		}
 		return r.inputRequired(quote)
 	case answeredYes, answeredNo:
@@ -64,7 +65,7 @@ func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolRes
 func (r *Runner) answered(ctx context.Context, req request, j job, quote guard.Quote, answer guard.Answer) *mcp.CallToolResult {
 	quote, err := r.guard.Answer(ctx, quote, answer)
 	if err != nil {
-		return r.twin(ctx, j, err)
+		return r.twin(ctx, req, j, err)
 	}
 	if !answer.Yes {
 		return success(declined())
@@ -73,52 +74,56 @@ func (r *Runner) answered(ctx context.Context, req request, j job, quote guard.Q
 	defer cancel()
 	plan, err := j.plan(ctx)
 	if err != nil {
-		return r.twin(ctx, j, err)
+		return r.twin(ctx, req, j, err)
 	}
 	if !quote.Unwritten {
 		if quote, err = r.guard.Quote(ctx, j.call, plan); err != nil {
-			return r.twin(ctx, j, err)
+			return r.twin(ctx, req, j, err)
 		}
 	}
 	if !quote.Ready {
 		return success(r.approvalNeeded(j.call.Tool, quote))
 	}
-	return r.redeem(ctx, j, quote, plan)
+	return r.redeem(ctx, req, j, quote, plan)
 }
 
-func (r *Runner) redeem(ctx context.Context, j job, quote guard.Quote, plan guard.Plan) *mcp.CallToolResult {
+func (r *Runner) redeem(ctx context.Context, req request, j job, quote guard.Quote, plan guard.Plan) *mcp.CallToolResult {
 	grant, err := r.guard.Redeem(ctx, j.call, quote, plan)
 	if err != nil {
-		return r.twin(ctx, j, err)
+		return r.twin(ctx, req, j, err)
 	}
-	res, _ := r.carryOut(ctx, j, grant)
+	res, _ := r.carryOut(ctx, req, j, grant)
 	return res
 }
 
 // twin answers a call that failed on its way to a grant. If an identical call
 // that ran beside it was granted meanwhile, this one has its result: "the offer
 // is gone" must not be said to whoever just rented it.
-func (r *Runner) twin(ctx context.Context, j job, cause error) *mcp.CallToolResult {
+func (r *Runner) twin(ctx context.Context, req request, j job, cause error) *mcp.CallToolResult {
 	grant, err := r.guard.Resume(ctx, j.call)
 	if err != nil || grant == nil {
 		return r.failed(j.call.Tool, cause)
 	}
-	res, _ := r.carryOut(ctx, j, grant)
+	res, _ := r.carryOut(ctx, req, j, grant)
 	return res
 }
 
-// carryOut does what was granted and records what the caller is told. The
-// error is the one that the result tells of.
-func (r *Runner) carryOut(ctx context.Context, j job, grant *guard.Grant) (*mcp.CallToolResult, error) {
+// carryOut does what was granted and records what the caller is told, or that
+// its call ended before it could be. The error is the one that the result tells of.
+func (r *Runner) carryOut(ctx context.Context, req request, j job, grant *guard.Grant) (*mcp.CallToolResult, error) {
 	out, err := j.do(ctx, grant)
+	var status Status
+	var result json.RawMessage
+	if err == nil {
+		status, result = out.decision().Status, structured(out)
+	}
+	if err := grant.Tell(ctx, req.parent.Err() == nil, string(status), result); err != nil {
+		r.log.Warn("the outcome could not be recorded", "tool", j.call.Tool, "err", err)
+	}
 	if err != nil {
 		return r.failed(j.call.Tool, err), err
 	}
-	res := success(out)
-	if err := grant.Tell(ctx, string(out.decision().Status), structured(out)); err != nil {
-		r.log.Warn("the outcome could not be recorded", "tool", j.call.Tool, "err", err)
-	}
-	return res, nil
+	return success(out), nil
 }
 
 // failed is the result of a guarded call that failed. That an identical call

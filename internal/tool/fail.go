@@ -23,6 +23,8 @@ const (
 	AccessDenied      Code = "access_denied"
 	NotFound          Code = "not_found"
 	OfferGone         Code = "offer_gone"
+	NotRented         Code = "not_rented"
+	Undelivered       Code = "undelivered_rental"
 	InsufficientFunds Code = "insufficient_credit"
 	GPUsTaken         Code = "gpus_taken"
 	WrongState        Code = "wrong_state"
@@ -53,6 +55,8 @@ func Codes() []CodeInfo {
 		{AccessDenied, "The API refused the key, or the key lacks a permission.", false},
 		{NotFound, "There is no such instance, key or template on this account.", false},
 		{OfferGone, "Somebody else rented the offer, or it was withdrawn. Nothing was rented.", false},
+		{NotRented, "The order led to nothing that runs. What it made, if anything, is being removed.", false},
+		{Undelivered, "An earlier rental of this caller was carried out, or is being settled, and its answer was lost on the way. Said once; nothing was done now.", true},
 		{InsufficientFunds, "The account lacks the credit for this.", false},
 		{GPUsTaken, "The instance cannot start now: its GPUs are rented to somebody else. It was not left in the queue.", true},
 		{WrongState, "The instance is not in a state that allows this.", false},
