@@ -63,6 +63,10 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	id := vast.InstanceID(g.Intent().Instance)
 	if g.Plan().Free {
 		row, err := d.client.Instances.Get(ctx, id)
+		if err == nil && !Running(row) {
+			// It ran when it was planned; starting it now costs, and is to be asked about.
+			return Result{}, errors.Join(guard.ErrOver, g.Failed(ctx, errStopped))
+		}
 		return Result{Instance: row, Known: err == nil}, errors.Join(err, g.Finish(ctx))
 	}
 	if g.Resumed() {
@@ -90,6 +94,8 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	}
 	return d.startLeased(ctx, g, id, lost)
 }
+
+var errStopped = errors.New("it was stopped meanwhile")
 
 const startTries = 3
 

@@ -51,7 +51,7 @@ func (w *world) admitted(in journal.Intent) {
 }
 
 // judge compares what was said with the ledger.
-func (w *world) judge(_ *process, c call, a answer) {
+func (w *world) judge(p *process, c call, a answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.learn(nil)
@@ -60,7 +60,7 @@ func (w *world) judge(_ *process, c call, a answer) {
 	case c.tool == "list_instances":
 	case c.tool == "create_instance" && a.Status == tool.Done:
 		w.judgeRented(c, a)
-	case c.tool == "create_instance" && a.deniesEffect():
+	case c.tool == "create_instance" && (a.deniesEffect() || a.failure != nil && w.ordered(p, c)):
 		w.judgeNotRented(c, a)
 	case c.tool == "start_instance" && a.Status == tool.Done && !m.runs && m.stopped.Before(c.began) && !w.doomed[m.id]:
 		w.wrong("%d was said to be started, and it does not run", m.id)
@@ -74,12 +74,20 @@ func (w *world) judge(_ *process, c call, a answer) {
 }
 
 // deniesEffect reports whether the answer says that nothing was done. One that
-// only says that it does not know yet, and to call again, does not.
+// only says that this call failed, or that it is not known yet, does not.
 func (a answer) deniesEffect() bool {
 	if a.failure == nil {
 		return a.Status == tool.ApprovalNeeded || a.Status == tool.Declined
 	}
-	return !slices.Contains([]tool.Code{tool.NotReady, tool.TimedOut, tool.Cancelled, tool.Unavailable, tool.BadAnswer, tool.Internal}, a.failure.Code)
+	return slices.Contains([]tool.Code{tool.OfferGone, tool.NotRented, tool.GPUsTaken, tool.OverPolicy, tool.OtherCall}, a.failure.Code)
+}
+
+// ordered reports whether this very call sent its order: then any failure says
+// that nothing was rented.
+func (w *world) ordered(p *process, c call) bool {
+	return slices.ContainsFunc(w.orders, func(o *order) bool {
+		return o.offer == w.offerOf[c.args] && o.by == p.name && o.at.After(c.began) && !c.cancelled
+	})
 }
 
 func (w *world) judgeRented(c call, a answer) {
@@ -131,7 +139,9 @@ func (w *world) settle() {
 	<-time.After(2 * time.Minute) // what is late arrives
 	for round, quiet := 0, 0; round < 40 && quiet < 3; round++ {
 		for who := range 2 {
-			w.ask(w.living(who), call{tool: "list_instances", args: `{}`}, "", 0)
+			p := w.living(who)
+			settled, open, err := p.app.Settle(context.Background())
+			w.tell("%s settles %v, open are %v: %v", p.name, settled, open, err)
 		}
 		w.look()
 		quiet++
@@ -167,8 +177,9 @@ func (w *world) countMachines() (running map[int64]bool) {
 	defer w.mu.Unlock()
 	w.learn(nil)
 	running = map[int64]bool{}
-	rented := map[int64]bool{}
+	rented, named := map[int64]bool{}, map[int64]bool{}
 	for nonce, in := range w.intents {
+		named[in.Instance] = true
 		switch {
 		case in.Kind == guard.KindAct:
 		case in.State == journal.Rented:
@@ -182,7 +193,8 @@ func (w *world) countMachines() (running map[int64]bool) {
 	}
 	for id, m := range w.machines {
 		running[id] = m.runs
-		if m.there && m.order != nil && !rented[id] {
+		// One that is stopped holds no place; that the journal names it will do.
+		if m.there && m.order != nil && !rented[id] && (m.runs || !named[id]) {
 			w.wrong("instance %d of order %s is in the ledger, and the journal knows of none", id, m.order.nonce)
 		}
 		if m.order == nil && !m.there && !w.doomed[id] {
@@ -190,13 +202,17 @@ func (w *world) countMachines() (running map[int64]bool) {
 		}
 	}
 	for _, o := range w.orders {
-		alive := slices.DeleteFunc(slices.Clone(o.machines), func(id int64) bool { return !w.machines[id].there })
+		alive := slices.DeleteFunc(slices.Clone(o.machines), func(id int64) bool { return !w.machines[id].there || w.extra(w.machines[id]) && !w.machines[id].runs })
 		if len(alive) > 1 {
 			w.wrong("order %s has instances %v", o.nonce, alive)
 		}
 	}
 	return running
 }
+
+// extra reports whether the machine was made beside another one by its order.
+// One that is old is only stopped.
+func (w *world) extra(m *machine) bool { return len(m.order.machines) > 1 }
 
 // countQuotes: a quote sends one order, and one more only after a refusal to
 // take any.

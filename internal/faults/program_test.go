@@ -112,13 +112,13 @@ func writeSpell(dice *rand.Rand) spell {
 		s.nth = 1 + dice.IntN(25)
 	}
 	kinds := []string{
-		"before:drop", "before:502", "before:500", "before:429", "before:garbage", "before:redirect", "before:id", "before:401",
-		"after:drop", "after:502", "after:500", "after:429", "after:garbage", "after:redirect", "after:id", "after:410", "after:truncate",
+		"before:drop", "before:502", "before:500", "before:429", "before:garbage", "before:redirect", "before:401",
+		"after:drop", "after:502", "after:500", "after:429", "after:garbage", "after:redirect", "after:410", "after:truncate",
 		"before:twice", "dial", fmt.Sprintf("slow:%v", upTo(dice, 50*time.Second)), fmt.Sprintf("late:%v", upTo(dice, time.Minute)),
 	}
 	switch op {
 	case "create":
-		kinds = append(kinds, "before:taken", "before:taken", "after:taken", "after:taken", "before:410", "after:drop", "hidden", "hidden", "hidden", "vanish", "no-start", "dead-host", "queue", "queue")
+		kinds = append(kinds, "before:taken", "before:taken", "after:taken", "after:taken", "before:id", "before:other", "after:id", "before:410", "after:drop", "hidden", "hidden", "hidden", "copied", "copied", "vanish", "no-start", "dead-host", "queue", "queue")
 	case "user":
 		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "before:401" }) // a key may read the account or not; it does not change its mind
 	case "list", "get":

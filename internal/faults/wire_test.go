@@ -190,7 +190,23 @@ func (w *world) deliver(p *process, req *http.Request, r *request) (*http.Respon
 		status = resp.StatusCode
 	}
 	w.effect(p, r, status)
+	if slices.Contains(r.weather, "copied") && r.order != nil {
+		w.copy(req, r)
+	}
 	return resp, err
+}
+
+// copy is a proxy that sends an order again, elsewhere, and has success with it.
+// The caller holds mu.
+func (w *world) copy(req *http.Request, r *request) {
+	again := req.Clone(context.WithoutCancel(req.Context()))
+	again.URL.Path = fmt.Sprintf("/api/v0/asks/%d/", w.spare)
+	again.Body = io.NopCloser(bytes.NewReader(r.body))
+	resp, err := w.market.Transport().RoundTrip(again)
+	w.must(err)
+	_ = resp.Body.Close()
+	w.learn(r.order)
+	w.tell("  copied: instances %v are of that order now", r.order.machines)
 }
 
 // faults are what the market is told to do to this request: one that befalls
@@ -204,6 +220,9 @@ func (r *request) faults() (all []sandbox.Fault) {
 		}
 	}
 	for _, what := range r.weather {
+		if what == "copied" {
+			continue
+		}
 		if fate := strings.Replace(what, "queue", "taken", 1); !strings.Contains(what, ":") && len(all) == 0 {
 			all = append(all, sandbox.Fault{Op: r.op, When: "before", Fate: fate, Count: 1})
 		} else if !strings.Contains(what, ":") && all[0].When == "after" {
@@ -213,13 +232,17 @@ func (r *request) faults() (all []sandbox.Fault) {
 	return all
 }
 
-// badly is one fault. Taken is how the API says that somebody else was faster.
+// badly is one fault. Taken is how the API says that somebody else was faster,
+// and other is a success that names another instance.
 func badly(op, when, what string) sandbox.Fault {
-	if what == "taken" {
+	switch what {
+	case "taken":
 		return sandbox.Fault{
 			Op: op, When: when, Status: http.StatusGone, Count: 1,
 			Body: `{"success":false,"error":"no_such_ask","msg":"error 410/3907: no_such_ask Instance type 1 is no longer available."}`,
 		}
+	case "other":
+		return sandbox.Fault{Op: op, When: when, Status: http.StatusOK, Count: 1, Body: `{"success":true,"new_contract":{id}}`}
 	}
 	f, err := sandbox.ParseFault(op + ":" + when + ":" + what + ":1")
 	if err != nil {

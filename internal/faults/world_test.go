@@ -31,6 +31,7 @@ type world struct {
 	realm   string
 	rents   []string // arguments of the rentals that agents want, one for each offer
 	offerOf map[string]int64
+	spare   vast.OfferID
 	began   time.Time
 	over    chan struct{}
 
@@ -58,9 +59,9 @@ type order struct {
 	nonce    string
 	offer    int64
 	by       string
+	at       time.Time
 	flying   bool // it may still take effect
 	status   int  // of its answer; 0: none
-	refused  time.Time
 	machines []int64
 }
 
@@ -150,8 +151,12 @@ func (w *world) chooseOffers() {
 	w.must(err)
 	var hosts []vast.MachineID
 	for _, o := range found {
-		if len(w.rents) == offers || slices.Contains(hosts, o.MachineID) || o.DiskSpaceGB < 50 {
+		if slices.Contains(hosts, o.MachineID) || o.DiskSpaceGB < 50 {
 			continue
+		}
+		if len(w.rents) == offers {
+			w.spare = o.ID
+			return
 		}
 		hosts = append(hosts, o.MachineID)
 		args := fmt.Sprintf(`{"offer_id":%d,"image":"a/b","disk_gb":10}`, o.ID)
@@ -170,7 +175,7 @@ func (w *world) note(p *process, r *request) {
 	switch {
 	case r.op == "create" && !slices.Contains(r.weather, "dial"):
 		_, tail, _ := rental.ParseLabel(r.label)
-		r.order = &order{nonce: tail.Nonce, offer: r.id, by: p.name, flying: true}
+		r.order = &order{nonce: tail.Nonce, offer: r.id, by: p.name, at: time.Now(), flying: true}
 		for _, o := range w.orders {
 			if o.nonce == tail.Nonce {
 				w.wrong("a second order for nonce %s, by %s after %s", tail.Nonce, p.name, o.by)
