@@ -30,13 +30,14 @@ func (j *Journal) Tx(ctx context.Context, realm string, f func(*Tx) error) error
 	if err != nil {
 		return err
 	}
+	wall := j.now() // without the lock: reading a clock may take its time
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
 	t := &Tx{ctx: ctx, tx: tx, realm: realm}
-	if err := t.enter(j.now()); err != nil {
+	if err := t.enter(wall); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	err = f(t)

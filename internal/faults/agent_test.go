@@ -34,8 +34,12 @@ func (a answer) String() string {
 	return fmt.Sprintf("%s %d %v %s", a.Status, a.InstanceID, a.InstanceIDs, a.Message)
 }
 
+// callKey finds in a context which call it is of.
+type callKey struct{}
+
 // call is one call of a tool by an agent.
 type call struct {
+	n          int
 	tool, args string // without an approval
 	about      int64  // the instance; 0 for a rental
 	began      time.Time
@@ -206,6 +210,13 @@ func (w *world) decide(code string, yes bool) {
 	}
 }
 
+func (w *world) nextCall() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls++
+	return w.calls
+}
+
 // ask makes one call and judges its answer. There is none from a process that
 // dies meanwhile.
 func (w *world) ask(p *process, c call, approval string, cancel time.Duration) (a answer, answered bool) {
@@ -213,7 +224,8 @@ func (w *world) ask(p *process, c call, approval string, cancel time.Duration) (
 	if approval != "" {
 		args = strings.TrimSuffix(args, "}") + fmt.Sprintf(`,"approval":%q}`, approval)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	c.n = w.nextCall()
+	ctx, stop := context.WithCancel(context.WithValue(context.Background(), callKey{}, c.n))
 	defer stop()
 	if cancel > 0 {
 		defer time.AfterFunc(cancel, stop).Stop()
@@ -241,6 +253,6 @@ func (w *world) ask(p *process, c call, approval string, cancel time.Duration) (
 	c.cancelled = ctx.Err() != nil
 	w.tell("%s says of %s %s: %v", p.name, c.tool, c.args, a)
 	w.look()
-	w.judge(p, c, a)
+	w.judge(c, a)
 	return a, true
 }

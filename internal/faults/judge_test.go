@@ -51,7 +51,7 @@ func (w *world) admitted(in journal.Intent) {
 }
 
 // judge compares what was said with the ledger.
-func (w *world) judge(p *process, c call, a answer) {
+func (w *world) judge(c call, a answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.learn(nil)
@@ -60,7 +60,7 @@ func (w *world) judge(p *process, c call, a answer) {
 	case c.tool == "list_instances":
 	case c.tool == "create_instance" && a.Status == tool.Done:
 		w.judgeRented(c, a)
-	case c.tool == "create_instance" && (a.deniesEffect() || a.failure != nil && w.ordered(p, c)):
+	case c.tool == "create_instance" && (a.deniesEffect() || a.failure != nil && w.ordered(c)):
 		w.judgeNotRented(c, a)
 	case c.tool == "start_instance" && a.Status == tool.Done && !m.runs && m.stopped.Before(c.began) && !w.doomed[m.id]:
 		w.wrong("%d was said to be started, and it does not run", m.id)
@@ -84,10 +84,8 @@ func (a answer) deniesEffect() bool {
 
 // ordered reports whether this very call sent its order: then any failure says
 // that nothing was rented.
-func (w *world) ordered(p *process, c call) bool {
-	return slices.ContainsFunc(w.orders, func(o *order) bool {
-		return o.offer == w.offerOf[c.args] && o.by == p.name && o.at.After(c.began) && !c.cancelled
-	})
+func (w *world) ordered(c call) bool {
+	return !c.cancelled && slices.ContainsFunc(w.orders, func(o *order) bool { return o.call == c.n })
 }
 
 func (w *world) judgeRented(c call, a answer) {

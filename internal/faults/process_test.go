@@ -85,9 +85,17 @@ func (p *process) pause() {
 	}
 }
 
-// wall is the clock that the journal reads as each transaction begins.
+// wall is the clock that the journal reads before each transaction, which makes
+// it the moment between two of them: time passes there, and more of it while
+// the process is paused.
 func (p *process) wall() time.Time {
+	p.w.look()
 	p.operate(false)
+	<-time.After(p.delay() / 20)
+	p.pause()
+	if p.isDead() {
+		runtime.Goexit()
+	}
 	return p.Now()
 }
 
@@ -117,7 +125,6 @@ func (p *process) die() {
 	p.dead = true
 	close(p.died)
 	p.w.tell("%s dies", p.name)
-	go p.w.look() // what it was granted last was judged by what ran now
 }
 
 func (p *process) isDead() bool {

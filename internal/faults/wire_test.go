@@ -27,6 +27,7 @@ type wire struct{ p *process }
 
 // request is what the wire knows of one.
 type request struct {
+	call     int // that it serves
 	op       string
 	id       int64 // of the offer or the instance
 	body     []byte
@@ -39,8 +40,8 @@ type request struct {
 // RoundTrip carries one request.
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	p := w.p
-	dieAfter := p.operate(true)
 	p.w.look()
+	dieAfter := p.operate(true)
 	r := p.w.receive(p, req)
 	r.dieAfter = dieAfter
 	p.pause()
@@ -106,6 +107,7 @@ func idInPath() *regexp.Regexp {
 // receive reads a request, notes what it is and finds its weather.
 func (w *world) receive(p *process, req *http.Request) *request {
 	r := &request{}
+	r.call, _ = req.Context().Value(callKey{}).(int)
 	if req.Body != nil {
 		r.body, _ = io.ReadAll(req.Body)
 		_ = req.Body.Close()

@@ -35,10 +35,10 @@ type world struct {
 	began   time.Time
 	over    chan struct{}
 
-	looking sync.Mutex
+	looking lock
 	intents map[string]journal.Intent // as they were last seen
 
-	mu       sync.Mutex
+	mu       lock
 	calm     bool
 	seen     map[string]int // requests by operation
 	orders   []*order
@@ -48,18 +48,26 @@ type world struct {
 	crew     [2]*process
 	launched []*process
 	runs     [2]int
+	calls    int
 
 	telling sync.Mutex
 	trace   []string
 	broken  []string
 }
 
+// lock is a mutex that lets the time of the bubble go on while it is waited for.
+type lock chan struct{}
+
+func newLock() lock    { return make(lock, 1) }
+func (l lock) Lock()   { l <- struct{}{} }
+func (l lock) Unlock() { <-l }
+
 // order is one order on the wire.
 type order struct {
+	call     int
 	nonce    string
 	offer    int64
 	by       string
-	at       time.Time
 	flying   bool // it may still take effect
 	status   int  // of its answer; 0: none
 	machines []int64
@@ -129,7 +137,7 @@ func (l lines) Write(line []byte) (int, error) {
 // newWorld opens the market and the journal.
 func newWorld(p program, open func(now func() time.Time) *journal.Journal) *world {
 	w := &world{
-		program: p, open: open, began: time.Now(), over: make(chan struct{}), intents: map[string]journal.Intent{}, seen: map[string]int{},
+		program: p, open: open, began: time.Now(), looking: newLock(), mu: newLock(), over: make(chan struct{}), intents: map[string]journal.Intent{}, seen: map[string]int{},
 		machines: map[int64]*machine{}, starts: map[*request]bool{}, doomed: map[int64]bool{}, offerOf: map[string]int64{},
 	}
 	var err error
@@ -175,7 +183,7 @@ func (w *world) note(p *process, r *request) {
 	switch {
 	case r.op == "create" && !slices.Contains(r.weather, "dial"):
 		_, tail, _ := rental.ParseLabel(r.label)
-		r.order = &order{nonce: tail.Nonce, offer: r.id, by: p.name, at: time.Now(), flying: true}
+		r.order = &order{call: r.call, nonce: tail.Nonce, offer: r.id, by: p.name, flying: true}
 		for _, o := range w.orders {
 			if o.nonce == tail.Nonce {
 				w.wrong("a second order for nonce %s, by %s after %s", tail.Nonce, p.name, o.by)
