@@ -59,6 +59,13 @@ func (w *world) play() {
 				twin.who = who
 				agents.Go(func() { w.pursue(twin, "create_instance", w.rents[s.which], 0) })
 			}
+		case "duel":
+			w.living(s.who).arm(s)
+			for who := range 2 {
+				rival := s
+				rival.who, rival.hasty = who, true
+				agents.Go(func() { w.pursue(rival, "create_instance", w.rents[(s.which+who)%offers], 0) })
+			}
 		case "rent":
 			agents.Go(func() { w.pursue(s, "create_instance", w.rents[s.which], 0) })
 		case "start", "stop":
@@ -86,13 +93,10 @@ func (w *world) befall(s step) {
 	case "wait":
 		<-time.After(s.d)
 	case "crash":
-		p.soon(s.n, s.after)
+		p.arm(s)
 		go w.revive(p, s.who, p.Now().Sub(time.Now()), s.d)
-	case "pause":
-		w.tell("%s is paused for %v", p.name, s.d)
-		p.mu.Lock()
-		p.resume = time.Now().Add(s.d)
-		p.mu.Unlock()
+	case "stall":
+		p.arm(s)
 	case "clock":
 		w.tell("the clock of %s is set by %v", p.name, s.d)
 		if s.d < -2*time.Minute {
@@ -163,7 +167,10 @@ func (w *world) doom(id int64) {
 // again when it does not know.
 func (w *world) pursue(s step, name, args string, about int64) {
 	dice := rand.New(rand.NewPCG(s.seed, uint64(s.who)))
-	who, approval := s.who, ""
+	who, approval, patience := s.who, "", 20*time.Second
+	if s.hasty {
+		patience = time.Second
+	}
 	for range 5 {
 		cancel := time.Duration(0)
 		if dice.IntN(5) == 0 {
@@ -173,7 +180,7 @@ func (w *world) pursue(s step, name, args string, about int64) {
 		approval = ""
 		switch {
 		case answered && a.Quote != nil:
-			<-time.After(upTo(dice, 20*time.Second))
+			<-time.After(upTo(dice, patience))
 			if w.mode(who) == guard.Model {
 				approval = a.Quote.QuoteID
 				continue
@@ -231,6 +238,7 @@ func (w *world) ask(p *process, c call, approval string, cancel time.Duration) (
 		defer time.AfterFunc(cancel, stop).Stop()
 	}
 	c.began = time.Now()
+	p.called()
 	w.tell("%s is called: %s %s", p.name, c.tool, args)
 	results := make(chan tool.Result, 1)
 	go func() {

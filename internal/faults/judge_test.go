@@ -28,7 +28,7 @@ func (w *world) admitted(in journal.Intent) {
 	n, rate := 1, in.Rate
 	for _, m := range w.machines {
 		own := m.order != nil && m.order.nonce == in.Nonce || m.id == in.Instance && in.Kind == guard.KindStart
-		if m.runs && !own {
+		if m.runs && !own && !(m.order != nil && m.order.machines[0] != m.id) { // what a proxy copied, nobody granted
 			n, rate = n+1, rate.Add(m.rate)
 		}
 	}
@@ -98,9 +98,6 @@ func (w *world) judgeRented(c call, a answer) {
 	}
 }
 
-// listingLag is how long a fresh machine may be missing from lists.
-const listingLag = 15 * time.Second
-
 func (w *world) judgeNotRented(c call, a answer) {
 	for _, o := range w.orders {
 		if o.offer != w.offerOf[c.args] {
@@ -113,9 +110,9 @@ func (w *world) judgeNotRented(c call, a answer) {
 			m := w.machines[id]
 			_, tail, leased := rental.ParseLabel(m.label)
 			restarted := leased && tail.Nonce != o.nonce // a start goes on under a lease of its own
-			// A proxy that repeats an order and a list that lags make the first
-			// answer wrong; never the second.
-			lagging := o.status >= 300 && o.status < 500 && time.Since(m.born) < listingLag+5*time.Second
+			// A proxy that repeats an order and a list that lags make the answer of
+			// the call that ordered wrong; never a later one.
+			lagging := o.missed && o.call == c.n && o.status >= 300 && o.status < 500
 			if m.there && !restarted && !lagging && w.intents[o.nonce].State != journal.Undoing {
 				w.wrong("%v was said, and order %s made instance %d", a, o.nonce, id)
 			}
@@ -129,7 +126,7 @@ func (w *world) settle() {
 	w.calm = true
 	for _, p := range w.crew {
 		p.mu.Lock()
-		p.dieAt = 0
+		p.armed = nil
 		p.mu.Unlock()
 	}
 	w.mu.Unlock()

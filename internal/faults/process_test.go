@@ -29,10 +29,10 @@ type process struct {
 	mu     sync.Mutex
 	dice   *rand.Rand
 	skew   time.Duration // of its wall clock
-	resume time.Time     // until when it is paused
+	resume time.Time     // until when it is stalled
 	ops    int
-	dieAt  int  // dies before this operation; 0: never
-	after  bool // or, if that is a request, after its effect
+	armed  *step // a crash or a stall that the next call will meet
+	due    int   // the operation that meets it
 	dead   bool
 }
 
@@ -89,8 +89,7 @@ func (p *process) pause() {
 // it the moment between two of them: time passes there, and more of it while
 // the process is paused.
 func (p *process) wall() time.Time {
-	p.w.look()
-	p.operate(false)
+	p.operate(false, p.w.look())
 	<-time.After(p.delay() / 20)
 	p.pause()
 	if p.isDead() {
@@ -99,21 +98,30 @@ func (p *process) wall() time.Time {
 	return p.Now()
 }
 
-// operate counts an operation. It does not return to a process that is dead.
-func (p *process) operate(request bool) (dieAfter bool) {
+// operate counts an operation, and lets it meet what it is due. It does not
+// return to a process that is dead.
+func (p *process) operate(request, granted bool) (dieAfter bool) {
 	p.mu.Lock()
 	p.ops++
-	due := p.dieAt != 0 && p.ops == p.dieAt
-	dieAfter = due && request && p.after
+	var met step
+	if p.armed != nil && (p.armed.aimed && granted || !p.armed.aimed && p.ops == p.due) {
+		met, p.armed = *p.armed, nil
+	}
 	dead := p.dead
+	if met.d > 0 && met.what != "crash" {
+		p.resume = time.Now().Add(met.d)
+	}
 	p.mu.Unlock()
-	if due && !dieAfter {
-		p.die()
-	}
-	if dead || due && !dieAfter {
+	switch {
+	case dead:
 		runtime.Goexit()
+	case met.what == "crash" && !(request && met.after):
+		p.die()
+		runtime.Goexit()
+	case met.d > 0 && met.what != "crash":
+		p.w.tell("%s stalls for %v", p.name, met.d)
 	}
-	return dieAfter
+	return met.what == "crash"
 }
 
 func (p *process) die() {
@@ -133,11 +141,20 @@ func (p *process) isDead() bool {
 	return p.dead
 }
 
-// soon makes the process die n operations from now.
-func (p *process) soon(n int, after bool) {
+// arm makes the next call meet a crash or a stall.
+func (p *process) arm(s step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dieAt, p.after = p.ops+n, after
+	p.armed, p.due = &s, 0
+}
+
+// called notes that a call begins.
+func (p *process) called() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.armed != nil && p.due == 0 {
+		p.due = p.ops + p.armed.n
+	}
 }
 
 // delay is how long one leg of a request takes. No two take equally long, so

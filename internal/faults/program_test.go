@@ -27,14 +27,16 @@ type step struct {
 	what  string
 	who   int           // process
 	which int           // offer or machine
-	n     int           // operations until a crash
+	n     int           // operations of the next call until a crash or a stall
 	after bool          // the crash comes after the effect of that request
+	aimed bool          // at the moment after a grant, instead of n
+	hasty bool          // the approval comes at once
 	d     time.Duration // how long, or by how much
 	seed  uint64        // of what an agent decides on the way
 }
 
 func (s step) String() string {
-	return fmt.Sprintf("after %v: %s by %d, which %d, n %d, after %t, d %v, seed %d", s.wait, s.what, s.who, s.which, s.n, s.after, s.d, s.seed)
+	return fmt.Sprintf("after %v: %s by %d, which %d, n %d, after %t, aimed %t, d %v, seed %d", s.wait, s.what, s.who, s.which, s.n, s.after, s.aimed, s.d, s.seed)
 }
 
 // spell is bad weather for the nth request of one kind.
@@ -59,13 +61,13 @@ func (p program) String() string {
 }
 
 // deeds is what steps do, each as often as it stands here.
-const deeds = "rent rent rent rent rent twins twins stop stop start start start destroy destroy list list " +
-	"crash crash crash crash pause clock clock tidy wait"
+const deeds = "rent rent rent rent twins twins duel duel duel duel stop stop start start start destroy destroy list list " +
+	"crash crash crash crash stall stall stall clock clock tidy wait"
 
 // write makes the program of a seed.
 func write(seed uint64) program {
 	dice := rand.New(rand.NewPCG(seed, 1))
-	p := program{seed: seed, instances: 1 + dice.IntN(3)}
+	p := program{seed: seed, instances: pick(dice, 1, 1, 1, 2, 2, 3)}
 	for i := range p.modes {
 		p.modes[i] = pick(dice, guard.Client, guard.Operator, guard.Model, guard.Model)
 	}
@@ -87,9 +89,11 @@ func writeStep(dice *rand.Rand, what string) step {
 	s := step{what: what, who: dice.IntN(2), which: dice.IntN(offers), n: 1 + dice.IntN(24), after: dice.IntN(2) == 0, seed: dice.Uint64()}
 	s.wait = upTo(dice, pick(dice, time.Second, 10*time.Second, time.Minute))
 	switch what {
-	case "pause":
+	case "stall", "duel":
 		s.d = upTo(dice, pick(dice, 40*time.Second, 3*time.Minute, 25*time.Minute))
+		s.aimed = dice.IntN(3) == 0
 	case "crash":
+		s.aimed = dice.IntN(6) == 0
 		s.d = upTo(dice, pick(dice, 2*time.Second, 30*time.Second, 5*time.Minute)) // until it is started again
 	case "wait":
 		s.d = upTo(dice, pick(dice, time.Minute, 20*time.Minute))

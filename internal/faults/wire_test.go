@@ -40,8 +40,7 @@ type request struct {
 // RoundTrip carries one request.
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	p := w.p
-	p.w.look()
-	dieAfter := p.operate(true)
+	dieAfter := p.operate(true, p.w.look())
 	r := p.w.receive(p, req)
 	r.dieAfter = dieAfter
 	p.pause()

@@ -70,6 +70,7 @@ type order struct {
 	by       string
 	flying   bool // it may still take effect
 	status   int  // of its answer; 0: none
+	missed   bool // the call looked, and the list lagged
 	machines []int64
 }
 
@@ -222,6 +223,11 @@ func (w *world) effect(p *process, r *request, status int) {
 	delete(w.starts, r)
 	if r.op == "get" || r.op == "list" || r.op == "user" || r.op == "search" {
 		w.tell("  %s's %s %d: %d", p.name, r.op, r.id, status)
+		for _, o := range w.orders {
+			if r.op == "list" && o.call == r.call && slices.ContainsFunc(o.machines, func(id int64) bool { return !w.machines[id].listed }) {
+				o.missed = true
+			}
+		}
 		return
 	}
 	before := len(w.machines)
@@ -295,8 +301,9 @@ func (w *world) known() (all []*machine) {
 
 var errReadOnly = errors.New("only looking")
 
-// look reads the journal, tells what moved, and judges what was admitted.
-func (w *world) look() {
+// look reads the journal, tells what moved, judges what was admitted, and
+// reports whether anything was, which is to be ordered now.
+func (w *world) look() (granted bool) {
 	w.looking.Lock()
 	defer w.looking.Unlock()
 	now := map[string]journal.Intent{}
@@ -330,8 +337,10 @@ func (w *world) look() {
 		w.intents[nonce] = in
 		if !known {
 			w.admitted(in)
+			granted = granted || in.Kind != guard.KindAct && in.State == journal.Prepared
 		}
 	}
+	return granted
 }
 
 func (w *world) ending() bool {
