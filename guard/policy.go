@@ -15,6 +15,7 @@ const (
 	Client   Mode = "client"   // the MCP client asks its user
 	Operator Mode = "operator" // only the approve command counts
 	Model    Mode = "model"    // the caller names the quote: for trusted pipelines
+	Auto     Mode = "auto"     // nobody, within the limits; for what is not the caller's own, as Client
 )
 
 // Policy holds the owner's limits. A nil limit is no limit.
@@ -22,6 +23,7 @@ type Policy struct {
 	MaxPerHour      *usd.Amount // one instance
 	MaxTotalPerHour *usd.Amount // all that run
 	MaxInstances    *int
+	DailyBudget     *usd.Amount // dollars per UTC day
 	DefaultLease    time.Duration
 	MaxLease        time.Duration
 }

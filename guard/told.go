@@ -69,10 +69,10 @@ func (g *Guard) isNews(in journal.Intent, now time.Time) bool {
 	switch {
 	case in.Kind == KindAct, in.State == journal.Prepared, in.Told == in.State, g.atWork.has(in.Nonce):
 		return false
-	case in.Abandoned:
+	case in.Abandoned, in.Late:
 		return true
 	}
-	return age > toldWithin && (in.State != journal.Rented || in.Late || age < toldFor)
+	return age > toldWithin && (in.State != journal.Rented || age < toldFor)
 }
 
 // told notes that the caller knows how the intent stands.

@@ -60,18 +60,19 @@ func (t *Tx) Knows(instance int64) (bool, error) {
 	return found, err
 }
 
-// EndRentals moves what is rented as that instance to ended, with an event for
-// each.
-func (t *Tx) EndRentals(instance int64, why string) error {
+// EndRentals ends what is rented as that instance, as end edits it, with an
+// event for each.
+func (t *Tx) EndRentals(instance int64, end func(*Intent)) error {
 	all, err := many[Intent](t, `SELECT body FROM intents WHERE realm = ? AND instance = ? AND state = ?`, t.realm, instance, Rented)
 	if err != nil {
 		return err
 	}
 	for _, in := range all {
-		if _, err := t.SwapIntent(in.Nonce, func(in *Intent) { in.State, in.Why = Ended, why }, Rented); err != nil {
+		in, err := t.SwapIntent(in.Nonce, end, Rented)
+		if err != nil {
 			return err
 		}
-		if err := t.Append(string(Ended), in.Nonce, map[string]any{"kind": in.Kind, "instance": instance, "why": why}); err != nil {
+		if err := t.Append(string(in.State), in.Nonce, map[string]any{"kind": in.Kind, "instance": instance, "why": in.Why}); err != nil {
 			return err
 		}
 	}
@@ -88,8 +89,10 @@ func (t *Tx) SwapIntent(nonce string, change func(*Intent), from ...IntentState)
 	if !ok || !slices.Contains(from, in.State) {
 		return in, fmt.Errorf("intent %s is %q: %w", nonce, in.State, ErrMoved)
 	}
-	change(&in)
-	in.UpdatedAt = t.now
+	before := in.State
+	if change(&in); in.State != before {
+		in.UpdatedAt = t.now
+	}
 	b, err := body(in)
 	if err != nil {
 		return in, err

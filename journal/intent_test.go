@@ -156,7 +156,7 @@ func TestEndingRentalsIsAnEventForEach(t *testing.T) {
 			row.State, row.Instance = journal.Rented, instance
 			require.NoError(t, tx.PutIntent(row))
 		}
-		require.NoError(t, tx.EndRentals(7, "it was destroyed"))
+		require.NoError(t, tx.EndRentals(7, func(in *journal.Intent) { in.State, in.Why = journal.Ended, "it was destroyed" }))
 		left, err := tx.Counting()
 		require.NoError(t, err)
 		require.Len(t, left, 1)

@@ -115,7 +115,7 @@ type Intent struct {
 	Abandoned bool          // its call ended before it could be told
 	Cost      Cost          // what it is known to have cost today
 	CreatedAt time.Time
-	UpdatedAt time.Time
+	UpdatedAt time.Time // when it came into its state
 }
 
 // Extra is a machine that must go: the intent's order made it beside another,

@@ -38,8 +38,8 @@ func onMarket(t *testing.T, r *rig.Rig) bench {
 func newBench(t *testing.T, d prompts.Deps) bench {
 	t.Helper()
 	d.Explain, d.Sandbox, d.Now, d.Log = tools.Explain, true, time.Now, slog.New(slog.DiscardHandler)
-	if d.Mode == "" {
-		d.Mode = guard.Client
+	if d.Mode == nil {
+		d.Mode = func(context.Context) guard.Mode { return guard.Client }
 	}
 	d.Policy = guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}
 	s := server.NewMCPServer("test", "1", server.WithPromptCapabilities(false), server.WithCompletions(), server.WithPromptCompletionProvider(prompts.NewCompleter(d)))

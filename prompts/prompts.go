@@ -58,7 +58,7 @@ type Deps struct {
 	Billing   Billing
 	APIClock  APIClock
 	Policy    guard.Policy
-	Mode      guard.Mode
+	Mode      func(context.Context) guard.Mode // who may approve now
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others
 	Log       *slog.Logger              // gets the errors that Explain does not know
@@ -80,7 +80,7 @@ type prompt struct {
 	needs            string // the tool without which it is pointless
 	arguments        []argument
 	facts            func(context.Context, arguments) (string, error)
-	script           func(arguments) script
+	script           func(context.Context, arguments) script
 }
 
 // argument is what a prompt can be told.
@@ -154,7 +154,7 @@ func (p prompt) accept(given map[string]string) (arguments, error) {
 // render is the whole prompt: the task, the steps, and the facts as data.
 func (r *room) render(ctx context.Context, p prompt, args arguments) string {
 	first, facts := r.gather(ctx, p, args)
-	s := p.script(args)
+	s := p.script(ctx, args)
 	var b strings.Builder
 	b.WriteString(s.task + "\n")
 	for _, wish := range s.wishes {

@@ -27,6 +27,9 @@ const (
 	seenWithin = 15 * time.Second // how long a fresh machine may take to show up
 	seenPause  = time.Second
 	waitOthers = 40 * time.Second // how long to wait for another call with the same grant
+	// settleWithin is how long the work may go on beside the order itself. What
+	// is open then is left to whoever settles next.
+	settleWithin = time.Minute
 )
 
 // Create carries out a granted rental, or carries on where an earlier call
@@ -54,9 +57,11 @@ func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.C
 			}
 			answers <- a
 		}()
-		working := context.WithoutCancel(ctx)
+		written := context.WithoutCancel(ctx)
+		working, cancel := context.WithTimeout(written, d.orderWithin+settleWithin)
+		defer cancel()
 		res, err := work(working)
-		a.res, a.err = d.outcome(working, g, res, err)
+		a.res, a.err = d.outcome(written, g, res, err)
 	})
 	select {
 	case a := <-answers:
@@ -72,10 +77,11 @@ func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.C
 // it unknown.
 func (d *Desk) outcome(ctx context.Context, g *guard.Grant, res Result, err error) (Result, error) {
 	_, said := errors.AsType[*vast.Error](err)
+	_, undone := errors.AsType[*NotRented](err)
 	switch in := g.Intent(); {
 	case !said && errors.Is(err, journal.ErrMoved):
 		return d.follow(ctx, g)
-	case err == nil, said, errors.Is(err, guard.ErrOver):
+	case err == nil, said, undone, errors.Is(err, guard.ErrOver):
 		return res, err
 	case in.State != journal.Prepared && in.State.Counts():
 		d.log.Error("after an order", "nonce", in.Nonce, "err", err)

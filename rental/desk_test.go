@@ -49,6 +49,7 @@ type answer struct {
 	Replayed   bool            `json:"replayed"`
 	InstanceID vast.InstanceID `json:"instance_id"`
 	Message    string          `json:"message"`
+	Warnings   []string        `json:"warnings"`
 	Quote      *tool.Quote     `json:"quote"`
 }
 

@@ -172,7 +172,7 @@ func (d *Desk) still(ctx context.Context, g *guard.Grant) (Result, error) {
 		why = "it was stopped"
 	}
 	if why != "" {
-		err := g.Move(ctx, journal.Ended, func(in *journal.Intent) { in.Why = why }, journal.Rented)
+		err := g.Move(ctx, journal.Ended, end(why, d.apiNow()), journal.Rented)
 		return Result{}, errors.Join(guard.ErrOver, err)
 	}
 	return result(g, row), nil

@@ -40,7 +40,8 @@ func onMarket(t *testing.T, r *rig.Rig) bench {
 
 func newBench(t *testing.T, d resources.Deps) bench {
 	t.Helper()
-	d.Explain, d.Sandbox, d.Mode = tools.Explain, true, guard.Client
+	d.Explain, d.Sandbox = tools.Explain, true
+	d.Mode = func(context.Context) guard.Mode { return guard.Client }
 	d.Policy.DefaultLease, d.Policy.MaxLease = 24*time.Hour, 168*time.Hour
 	if d.Now == nil {
 		d.Now = time.Now

@@ -121,6 +121,6 @@ func (r *room) billing(ctx context.Context) (string, error) {
 	})
 }
 
-func (r *room) policy(context.Context) (string, error) {
-	return encode(view.OfPolicy(r.Policy, r.Mode, r.Sandbox))
+func (r *room) policy(ctx context.Context) (string, error) {
+	return encode(view.OfPolicy(r.Policy, r.Mode(ctx), r.Sandbox))
 }

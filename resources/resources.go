@@ -48,7 +48,7 @@ type Deps struct {
 	Billing   Billing
 	APIClock  APIClock
 	Policy    guard.Policy
-	Mode      guard.Mode
+	Mode      func(context.Context) guard.Mode // who may approve now
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others
 	Log       *slog.Logger              // gets the errors that Explain does not know

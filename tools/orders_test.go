@@ -36,7 +36,7 @@ type listed struct {
 func TestAnOpenOrderIsNotNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.New(t, rig.Options{Market: fault(t, "create:before:502:1")})
-		require.Contains(t, text(t, r, "list_instances", `{}`), "Nothing is running")
+		require.Contains(t, text(t, r, "list_instances", `{}`), "nothing costs money")
 		args := create(r.Offer("RTX 4090"), "")
 		needs := decode(t, r.Call("create_instance", args))
 		r.Approve()
@@ -51,14 +51,14 @@ func TestAnOpenOrderIsNotNothing(t *testing.T) {
 		require.InDelta(t, needs.Quote.PerHour.Float(), list.OpenOrders[0].PerHour, 1e-6)
 		require.Contains(t, list.OpenOrders[0].Why, "answer to the order was lost")
 		said := text(t, r, "list_instances", `{}`)
-		require.NotContains(t, said, "Nothing is running")
+		require.NotContains(t, said, "nothing costs money")
 		require.Contains(t, said, "1 order is still being settled: nonce "+list.OpenOrders[0].Nonce)
 
 		<-time.After(20 * time.Minute)
 		for range 3 {
 			r.Must(&struct{}{}, "list_instances", `{}`)
 		}
-		require.Contains(t, text(t, r, "list_instances", `{}`), "Nothing is running", "no sign of it: settled by looking")
+		require.Contains(t, text(t, r, "list_instances", `{}`), "nothing costs money", "no sign of it: settled by looking")
 	})
 }
 
@@ -108,7 +108,7 @@ func TestTheListDoesNotNeedTheJournal(t *testing.T) {
 		var list listed
 		r.Must(&list, "list_instances", `{}`)
 		require.Contains(t, list.LeftOut, "the journal cannot be read")
-		require.NotContains(t, text(t, r, "list_instances", `{}`), "Nothing is running")
+		require.NotContains(t, text(t, r, "list_instances", `{}`), "nothing costs money")
 	})
 }
 

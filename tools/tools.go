@@ -46,6 +46,11 @@ type Billing interface {
 	Charges(ctx context.Context, q vast.ChargeQuery) iter.Seq2[vast.Charge, error]
 }
 
+// Volumes is where disk space that outlives instances is listed.
+type Volumes interface {
+	List(ctx context.Context) ([]vast.Volume, error)
+}
+
 // APIClock tells the API's time as its newest answer did.
 type APIClock interface {
 	ServerTime() time.Time
@@ -58,6 +63,7 @@ type Deps struct {
 	SSHKeys   SSHKeys
 	Account   Account
 	Billing   Billing
+	Volumes   Volumes
 	APIClock  APIClock
 	Desk      *rental.Desk
 	Watch     *watch.Watcher

@@ -19,6 +19,7 @@ type Client struct {
 	Account   *AccountService
 	Billing   *BillingService
 	Templates *TemplateService
+	Volumes   *VolumeService
 
 	send  exchange
 	wire  *wire
@@ -56,6 +57,7 @@ func NewClient(key string, opts ...Option) (*Client, error) {
 	client.Account = (*AccountService)(&s)
 	client.Billing = (*BillingService)(&s)
 	client.Templates = (*TemplateService)(&s)
+	client.Volumes = (*VolumeService)(&s)
 	return client, nil
 }
 

@@ -53,6 +53,7 @@ const (
 	opCurrentUser
 	opCharges
 	opSearchTemplates
+	opListVolumes
 )
 
 var operations = [...]Operation{
@@ -135,6 +136,10 @@ var operations = [...]Operation{
 	opSearchTemplates: {
 		Name: "search templates", Method: http.MethodGet, Path: "/api/v0/template/",
 		Repeatable: true, MinInterval: 3 * time.Second,
+	},
+	opListVolumes: {
+		Name: "list volumes", Method: http.MethodGet, Path: "/api/v0/volumes/",
+		Repeatable: true, MinInterval: 5500 * time.Millisecond,
 	},
 }
 

@@ -169,18 +169,18 @@ func (r *Rig) Break(faults ...string) {
 	for _, text := range faults {
 		f, err := sandbox.ParseFault(text)
 		require.NoError(r.t, err)
-		r.send(http.MethodPost, "/__sandbox/faults", f)
+		r.Do(http.MethodPost, "/__sandbox/faults", f)
 	}
 }
 
 // ReplaceKey gives the account's key id another public key, as the console can.
 func (r *Rig) ReplaceKey(id int64, publicKey string) {
 	r.t.Helper()
-	r.send(http.MethodPut, fmt.Sprintf("/api/v0/ssh/%d/", id), map[string]any{"id": id, "ssh_key": publicKey})
+	r.Do(http.MethodPut, fmt.Sprintf("/api/v0/ssh/%d/", id), map[string]any{"id": id, "ssh_key": publicKey})
 }
 
-// send makes a request of the market that the program itself never makes.
-func (r *Rig) send(method, path string, content any) {
+// Do makes a request of the market that the program itself never makes.
+func (r *Rig) Do(method, path string, content any) {
 	r.t.Helper()
 	body, err := json.Marshal(content)
 	require.NoError(r.t, err)

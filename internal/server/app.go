@@ -31,11 +31,12 @@ type Config struct {
 	Mode           guard.Mode
 	Selection      tool.Selection
 	Sandbox        bool
-	ApproveCommand func(code string) string
-	AnswerWithin   time.Duration // every call answers in that time
-	OrderWithin    time.Duration // an order is given up after that time
-	PollEvery      time.Duration // between looks at an instance that somebody waits for
-	EnforceEvery   time.Duration // between looks at leases while it serves; zero: it ends none
+	ApproveCommand func(name string) string                                         // approves a quote by its code or ID
+	Confirm        func(ctx context.Context, question string) (yes bool, err error) // asks on a terminal; nil: there is none
+	AnswerWithin   time.Duration                                                    // every call answers in that time
+	OrderWithin    time.Duration                                                    // an order is given up after that time
+	PollEvery      time.Duration                                                    // between looks at an instance that somebody waits for
+	EnforceEvery   time.Duration                                                    // between looks at leases while it serves; zero: it ends none
 
 	// Fixtures adds what only a test suite asks for. nil adds nothing.
 	Fixtures func(*server.MCPServer)
@@ -48,6 +49,7 @@ type App struct {
 	config Config
 	desk   *rental.Desk
 	watch  *watch.Watcher
+	guard  *guard.Guard
 	runner *tool.Runner
 	sets   []tool.Set
 }
@@ -62,7 +64,7 @@ func New(c Config) (*App, error) {
 	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{
 		Market: c.Client.Offers, Instances: c.Client.Instances, SSHKeys: c.Client.SSHKeys, Account: c.Client.Account,
-		Billing: c.Client.Billing, APIClock: c.Client, Desk: desk, Watch: watcher,
+		Billing: c.Client.Billing, Volumes: c.Client.Volumes, APIClock: c.Client, Desk: desk, Watch: watcher,
 		Policy: c.Policy, Sandbox: c.Sandbox,
 	}))
 	if err != nil {
@@ -71,9 +73,9 @@ func New(c Config) (*App, error) {
 	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now})
 	runner := tool.NewRunner(tool.Config{
 		Guard: g, Log: c.Log, Explain: tools.Explain, Caller: callerOf, Report: report,
-		ApproveCommand: c.ApproveCommand, Sandbox: c.Sandbox, AnswerWithin: c.AnswerWithin, Now: c.Clock.Now,
+		ApproveCommand: c.ApproveCommand, Confirm: c.Confirm, Sandbox: c.Sandbox, AnswerWithin: c.AnswerWithin, Now: c.Clock.Now,
 	}, sets)
-	return &App{config: c, desk: desk, watch: watcher, runner: runner, sets: sets}, nil
+	return &App{config: c, desk: desk, watch: watcher, guard: g, runner: runner, sets: sets}, nil
 }
 
 // localCaller names whoever talks to this process directly.

@@ -1,0 +1,70 @@
+package guard
+
+import (
+	"context"
+
+	"vast-mcp/journal"
+)
+
+// ModeNow returns who may approve now: while an approver is set, that is
+// Operator whatever the mode. A journal that cannot be read has none.
+func (g *Guard) ModeNow(ctx context.Context) Mode {
+	if set, err := HasApprover(ctx, g.journal); err == nil && set {
+		return Operator
+	}
+	return g.mode
+}
+
+// rules fills in whose the targets of q are, and who may approve it.
+func (g *Guard) rules(tx *journal.Tx, c Call, q *Quote) (err error) {
+	if q.Plan, err = own(tx, c, q.Plan); err != nil {
+		return err
+	}
+	if q.Sealed, err = sealed(tx); err != nil {
+		return err
+	}
+	if q.Mode = g.mode; q.Sealed {
+		q.Mode = Operator
+	}
+	q.Quiet, err = quiet(tx, c, q.Plan)
+	q.Asks = (q.Mode == Client || q.Mode == Auto) && !q.Quiet
+	return err
+}
+
+// rule is the approval mode as a quote is bound to it: setting or clearing an
+// approver voids what was approved before.
+func (q *Quote) rule() string { return rule(q.Mode, q.Sealed) }
+
+func rule(m Mode, sealed bool) string {
+	if sealed {
+		return string(Operator) + ", passphrase"
+	}
+	return string(m)
+}
+
+// own tells the targets that are the caller's own from the others'. Who rented
+// what is not known to be another's is the caller.
+func own(tx *journal.Tx, c Call, p Plan) (Plan, error) {
+	others := map[int64]bool{}
+	for _, t := range p.Targets {
+		caller, known, err := tx.CallerOf(t.Instance)
+		if err != nil {
+			return p, err
+		}
+		others[t.Instance] = known && caller != c.Caller
+	}
+	return p.disown(func(instance int64) bool { return others[instance] }), nil
+}
+
+// echo approves the quote that was named: in mode model by the caller, in mode
+// auto by the guard itself. It is one path, so that the same limits hold.
+func (g *Guard) echo(tx *journal.Tx, c Call, q Quote, row journal.Quote) (journal.Quote, error) {
+	named, via := c.Named, ViaNamed
+	if q.Mode == Auto && !q.Plan.foreign() && !q.Quiet {
+		named, via = row.ID, ViaAuto
+	}
+	if named != row.ID || row.State != journal.Open || q.Sealed || q.Plan.Free {
+		return row, nil
+	}
+	return answer(tx, row, Answer{Yes: true, Via: via})
+}
