@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
@@ -92,6 +93,7 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	case err != nil:
 		return Result{}, errors.Join(err, g.GiveBack(ctx, "the lease could not be written, so it was not started", journal.Sent, journal.Unknown))
 	}
+	faultpoint.Hit(faultpoint.Labelled)
 	return d.startLeased(ctx, g, id, lost)
 }
 
@@ -107,6 +109,7 @@ func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.Instance
 		}
 		lost = true
 	}
+	faultpoint.Hit(faultpoint.Started)
 	switch {
 	case errors.Is(err, vast.Queued):
 		return d.leaveQueue(ctx, g, id, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/tool"
 )
 
@@ -46,7 +47,7 @@ func nameFlag(flag *kong.Flag, command string) {
 // checkEnvironment refuses variables that look like ours and are none: a
 // misspelled limit must not be no limit.
 func checkEnvironment(app *kong.Application, environ []string) error {
-	known := []string{rentalEnv, tokenEnv}
+	known := []string{faultpoint.Env, rentalEnv, tokenEnv}
 	collect := func(flags []*kong.Flag) {
 		for _, f := range flags {
 			known = append(known, f.Envs...)
@@ -62,6 +63,8 @@ func checkEnvironment(app *kong.Application, environ []string) error {
 		case !strings.HasPrefix(name, envPrefix):
 		case !slices.Contains(known, name):
 			return fmt.Errorf("the environment has %s, which means nothing here%s", name, tool.DidYouMean(name, known))
+		case name == faultpoint.Env && !slices.Contains(faultpoint.Points(), faultpoint.Point(value)):
+			return fmt.Errorf("%s names no point: %q is none of %v", name, value, faultpoint.Points())
 		case value == "" && name != rentalEnv:
 			return fmt.Errorf("the environment variable %s is empty: unset it or give it a value", name)
 		}
