@@ -87,6 +87,7 @@ func newVictim(t *testing.T, program string, point faultpoint.Point) *victim {
 	require.NoError(t, err)
 	found, err := v.door.Offers.Search(t.Context(), vast.OfferQuery{DiskGB: 10})
 	require.NoError(t, err)
+	found = slices.DeleteFunc(found, func(o vast.Offer) bool { return !o.Rentable })
 	other := slices.IndexFunc(found, func(o vast.Offer) bool { return o.MachineID != found[0].MachineID })
 	v.offer, v.spare = found[0].ID, found[other].ID
 	return v

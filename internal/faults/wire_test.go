@@ -40,7 +40,7 @@ type request struct {
 // RoundTrip carries one request.
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	p := w.p
-	dieAfter := p.operate(true, p.w.look())
+	dieAfter := p.operate(true, false)
 	r := p.w.receive(p, req)
 	r.dieAfter = dieAfter
 	p.pause()
