@@ -41,6 +41,9 @@ type request struct {
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	p := w.p
 	dieAfter := p.operate(true, false)
+	if req.Method == http.MethodDelete {
+		p.w.look() // it is judged by what the journal says of the instance now
+	}
 	r := p.w.receive(p, req)
 	r.dieAfter = dieAfter
 	p.pause()
