@@ -60,10 +60,9 @@ func (w *world) play() {
 				agents.Go(func() { w.pursue(twin, "create_instance", w.rents[s.which], 0) })
 			}
 		case "duel":
-			w.living(s.who).arm(s)
 			for who := range 2 {
 				rival := s
-				rival.who, rival.hasty = who, true
+				rival.who, rival.hasty, rival.armed = who, true, who == s.who
 				agents.Go(func() { w.pursue(rival, "create_instance", w.rents[(s.which+who)%offers], 0) })
 			}
 		case "rent":
@@ -167,7 +166,7 @@ func (w *world) doom(id int64) {
 // again when it does not know.
 func (w *world) pursue(s step, name, args string, about int64) {
 	dice := rand.New(rand.NewPCG(s.seed, uint64(s.who)))
-	who, approval, patience := s.who, "", 20*time.Second
+	who, approval, patience, quoted := s.who, "", 20*time.Second, false
 	if s.hasty {
 		patience = time.Second
 	}
@@ -176,8 +175,13 @@ func (w *world) pursue(s step, name, args string, about int64) {
 		if dice.IntN(5) == 0 {
 			cancel = upTo(dice, 30*time.Second)
 		}
-		a, answered := w.ask(w.living(who), call{tool: name, args: args, about: about}, approval, cancel)
-		approval = ""
+		p := w.living(who)
+		if s.armed && quoted {
+			p.arm(s)
+			s.armed = false
+		}
+		a, answered := w.ask(p, call{tool: name, args: args, about: about}, approval, cancel)
+		approval, quoted = "", quoted || a.Quote != nil
 		switch {
 		case answered && a.Quote != nil:
 			<-time.After(upTo(dice, patience))
@@ -192,7 +196,7 @@ func (w *world) pursue(s step, name, args string, about int64) {
 		case answered && a.Status == tool.Done && dice.IntN(3) > 0, answered && a.failure != nil && dice.IntN(2) == 0:
 			return
 		default:
-			<-time.After(upTo(dice, 40*time.Second))
+			<-time.After(upTo(dice, 2*patience))
 			if dice.IntN(4) == 0 {
 				who = 1 - who
 			}

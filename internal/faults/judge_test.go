@@ -10,7 +10,6 @@ import (
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
-	"vast-mcp/rental"
 	"vast-mcp/vast"
 )
 
@@ -108,12 +107,10 @@ func (w *world) judgeNotRented(c call, a answer) {
 		}
 		for _, id := range o.machines {
 			m := w.machines[id]
-			_, tail, leased := rental.ParseLabel(m.label)
-			restarted := leased && tail.Nonce != o.nonce // a start goes on under a lease of its own
 			// A proxy that repeats an order and a list that lags make the answer of
 			// the call that ordered wrong; never a later one.
 			lagging := o.missed && o.call == c.n && o.status >= 300 && o.status < 500
-			if m.there && !restarted && !lagging && w.intents[o.nonce].State != journal.Undoing {
+			if m.there && !m.anew && !lagging && w.intents[o.nonce].State != journal.Undoing {
 				w.wrong("%v was said, and order %s made instance %d", a, o.nonce, id)
 			}
 		}

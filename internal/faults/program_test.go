@@ -30,7 +30,8 @@ type step struct {
 	n     int           // operations of the next call until a crash or a stall
 	after bool          // the crash comes after the effect of that request
 	aimed bool          // at the moment after a grant, instead of n
-	hasty bool          // the approval comes at once
+	hasty bool          // the agent and its approver lose no time
+	armed bool          // the agent's process meets a stall once it has a quote
 	d     time.Duration // how long, or by how much
 	seed  uint64        // of what an agent decides on the way
 }
@@ -89,7 +90,11 @@ func writeStep(dice *rand.Rand, what string) step {
 	s := step{what: what, who: dice.IntN(2), which: dice.IntN(offers), n: 1 + dice.IntN(24), after: dice.IntN(2) == 0, seed: dice.Uint64()}
 	s.wait = upTo(dice, pick(dice, time.Second, 10*time.Second, time.Minute))
 	switch what {
-	case "stall", "duel":
+	case "duel":
+		s.n = 5 + dice.IntN(9) // between a yes and its order
+		s.d = 3*time.Second + upTo(dice, pick(dice, 40*time.Second, 3*time.Minute, 25*time.Minute))
+		s.aimed = dice.IntN(4) == 0
+	case "stall":
 		s.d = upTo(dice, pick(dice, 40*time.Second, 3*time.Minute, 25*time.Minute))
 		s.aimed = dice.IntN(3) == 0
 	case "crash":
@@ -122,7 +127,7 @@ func writeSpell(dice *rand.Rand) spell {
 	}
 	switch op {
 	case "create":
-		kinds = append(kinds, "before:taken", "before:taken", "after:taken", "after:taken", "before:id", "before:other", "after:id", "before:410", "after:drop", "hidden", "hidden", "hidden", "copied", "copied", "vanish", "no-start", "dead-host", "queue", "queue")
+		kinds = append(kinds, "before:taken", "before:taken", "after:taken", "after:taken", "before:id", "before:other", "before:other", "before:other", "after:id", "after:taken hidden", "after:taken hidden", "after:429 hidden", "before:410", "after:drop", "hidden", "hidden", "hidden", "copied", "copied", "vanish", "no-start", "dead-host", "queue", "queue")
 	case "user":
 		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "before:401" }) // a key may read the account or not; it does not change its mind
 	case "list", "get":

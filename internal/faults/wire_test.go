@@ -41,8 +41,8 @@ type request struct {
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	p := w.p
 	dieAfter := p.operate(true, false)
-	if req.Method == http.MethodDelete {
-		p.w.look() // it is judged by what the journal says of the instance now
+	if req.Method == http.MethodDelete || strings.HasPrefix(req.URL.Path, "/api/v0/asks/") {
+		p.w.look() // it is judged by what the journal says now
 	}
 	r := p.w.receive(p, req)
 	r.dieAfter = dieAfter
@@ -134,7 +134,7 @@ func (w *world) receive(p *process, req *http.Request) *request {
 		case isDown && n >= s.nth && n < s.nth+long:
 			r.weather = append(r.weather, "before:502")
 		case !isDown && n == s.nth:
-			r.weather = append(r.weather, s.what)
+			r.weather = append(r.weather, strings.Fields(s.what)...)
 		}
 	}
 	w.note(p, r)

@@ -82,11 +82,9 @@ type machine struct {
 	listed  bool
 	runs    bool
 	rate    usd.Amount
-	label   string
-	born    time.Time
+	anew    bool // it was started under a lease of its own, and is no longer what its order rented
 	started time.Time // the last start that took effect
 	stopped time.Time // likewise
-	begun   time.Time // when it was last seen to run
 }
 
 // policy is the owner's.
@@ -190,6 +188,9 @@ func (w *world) note(p *process, r *request) {
 				w.wrong("a second order for nonce %s, by %s after %s", tail.Nonce, p.name, o.by)
 			}
 		}
+		if state := w.intents[tail.Nonce].State; state != journal.Sent && state != journal.Unknown {
+			w.wrong("%s orders for intent %s, which is %s", p.name, tail.Nonce, state)
+		}
 		w.orders = append(w.orders, r.order)
 	case r.op == "start":
 		w.starts[r] = true
@@ -255,7 +256,7 @@ func (w *world) learn(by *order) {
 	w.must(err)
 	for _, e := range entries {
 		if e.InstanceID != 0 && w.machines[e.InstanceID] == nil {
-			w.machines[e.InstanceID] = &machine{id: e.InstanceID, order: by, there: true, runs: true, born: time.Now(), rate: usd.Ceil(e.DollarsPerHour)}
+			w.machines[e.InstanceID] = &machine{id: e.InstanceID, order: by, there: true, runs: true, rate: usd.Ceil(e.DollarsPerHour)}
 			if by != nil {
 				by.machines = append(by.machines, e.InstanceID)
 			}
@@ -268,12 +269,11 @@ func (w *world) learn(by *order) {
 		switch {
 		case i >= 0:
 			row := rows[i]
-			m.listed, m.runs, m.rate, m.label = true, rental.Running(row), usd.Ceil(row.PerHour), row.Label
+			m.listed, m.runs, m.rate = true, rental.Running(row), usd.Ceil(row.PerHour)
+			_, tail, leased := rental.ParseLabel(row.Label)
+			m.anew = m.anew || leased && m.order != nil && tail.Nonce != m.order.nonce
 		case m.listed || m.there && !w.hidden(m):
 			m.listed, m.there, m.runs = false, false, false
-		}
-		if m.runs {
-			m.begun = time.Now()
 		}
 	}
 }
