@@ -52,7 +52,7 @@ func (s *session) app(p pace) (*server.App, error) {
 	if s.globals.Sandbox {
 		err = s.sandboxWorld(&c, dir)
 	} else {
-		err = s.liveWorld(&c, dir)
+		err = s.liveWorld(&c)
 	}
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func shellQuote(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-func (s *session) liveWorld(c *server.Config, dir string) error {
+func (s *session) liveWorld(c *server.Config) error {
 	if s.globals.SandboxSpeed != 0 || s.globals.SandboxFresh {
 		return usage("--sandbox-speed and --sandbox-fresh need --sandbox: without it the real market is meant")
 	}

@@ -29,7 +29,7 @@ import (
 // Options say what is different from a plain rig. The zero Options are one.
 type Options struct {
 	Market    sandbox.Options
-	Beside    *Rig                                      // shares its market; nil: one of its own
+	Beside    *Rig       // shares its market; nil: one of its own
 	Mode      guard.Mode // empty: client
 	Policy    guard.Policy
 	Selection tool.Selection
