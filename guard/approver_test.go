@@ -107,12 +107,20 @@ func TestWrongPassphrasesOfLongAgoAreForgotten(t *testing.T) {
 	}
 }
 
+// modeNow is who may approve.
+func (r *rig) modeNow() guard.Mode {
+	r.t.Helper()
+	in, err := r.InForce(r.t.Context())
+	require.NoError(r.t, err)
+	return in.Mode
+}
+
 func TestWithAnApproverOnlyThePassphraseCounts(t *testing.T) {
 	for _, m := range []guard.Mode{guard.Client, guard.Operator, guard.Model, guard.Auto} {
 		r := newRig(t, mode(m))
 		before := r.quoted(call("before"), r.create(1))
 		r.setApprover()
-		require.Equal(t, guard.Operator, r.ModeNow(t.Context()))
+		require.Equal(t, guard.Operator, r.modeNow())
 		require.Equal(t, m, r.Mode())
 		require.NotEqual(t, before.ID, r.quoted(call("before"), r.create(1)).ID, "what was asked or approved before is void")
 
@@ -183,7 +191,7 @@ func TestAnApproverVoidsWhatWasApprovedWithoutIt(t *testing.T) {
 	require.False(t, got.Ready)
 	require.True(t, got.Asks)
 	require.NotEmpty(t, got.Code)
-	require.Equal(t, guard.Client, r.ModeNow(t.Context()))
+	require.Equal(t, guard.Client, r.modeNow())
 	require.ErrorIs(t, r.byPassphrase(got, secret), guard.ErrNoApprover)
 }
 

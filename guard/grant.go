@@ -135,7 +135,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	exposure := q.exposure
 	if g.now().Sub(exposure.At) > freshFor {
 		var err error
-		if exposure, err = g.exposure(ctx, p); err != nil {
+		if exposure, err = g.exposure(ctx, q.realm, p); err != nil {
 			return nil, err
 		}
 	}
@@ -178,17 +178,17 @@ func (g *Guard) redeem(tx *journal.Tx, c Call, row journal.Quote, p Plan, e Expo
 	if p.Free {
 		from = append(from, journal.Open)
 	}
-	set, err := sealed(tx)
+	in, err := g.inForce(tx)
 	if err != nil {
 		return err
 	}
-	if !row.Live(tx.Now()) || row.Mode != rule(g.mode, set) || !rowPlan(row).covers(p) {
+	if !row.Live(tx.Now()) || row.Mode != rule(in.Mode, in.Sealed) || !rowPlan(row).covers(p) {
 		return ErrNotWaiting
 	}
 	if _, _, stands, err := g.standing(tx, c, row.Digest); err != nil || stands {
 		return errors.Join(err, ErrNotWaiting)
 	}
-	if err := g.judge(tx, p, e); err != nil {
+	if _, err := g.judge(tx, p, e); err != nil {
 		return err
 	}
 	_, err = tx.SwapQuote(row.ID, func(row *journal.Quote) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vast-mcp/internal/usd"
@@ -108,7 +109,7 @@ func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
 	if err != nil {
 		return Quote{}, err
 	}
-	exposure, err := g.exposure(ctx, p)
+	exposure, err := g.exposure(ctx, realm, p)
 	if err != nil {
 		return Quote{}, err
 	}
@@ -127,14 +128,6 @@ func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
 	return q, err
 }
 
-// exposure reads what runs, where the plan has caps to be judged by.
-func (g *Guard) exposure(ctx context.Context, p Plan) (Exposure, error) {
-	if p.Effect == Destroy || p.Effect == Access {
-		return Exposure{}, nil
-	}
-	return g.world.Exposure(ctx, Need{})
-}
-
 // quote fills q inside the transaction.
 func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
 	sum, err := g.digest(c)
@@ -144,17 +137,19 @@ func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
 	if _, _, stands, err := g.standing(tx, c, sum); err != nil || stands {
 		return cmp.Or(err, ErrGranted)
 	}
-	if err := g.judge(tx, q.Plan, q.exposure); err != nil {
+	warnings, err := g.judge(tx, q.Plan, q.exposure)
+	if err != nil {
 		return err
 	}
 	if err := g.rules(tx, c, q); err != nil {
 		return err
 	}
+	q.Plan.Warnings = slices.Concat(q.Plan.Warnings, warnings)
 	row, found, err := tx.LastQuote(c.Caller, c.Tool, sum)
 	if err != nil {
 		return err
 	}
-	if c.Named != "" && (g.mode != Model || !found || row.ID != c.Named) {
+	if c.Named != "" && (!q.takesName(g.mode) || !found || row.ID != c.Named) {
 		return ErrOtherCall
 	}
 	if !found || !row.Live(tx.Now()) || row.Mode != q.rule() || !rowPlan(row).covers(q.Plan) {
@@ -208,52 +203,24 @@ func (g *Guard) newRow(tx *journal.Tx, c Call, sum string, q *Quote, old journal
 	return row, tx.Append("quoted", row.ID, map[string]any{"tool": c.Tool, "caller": c.Caller, "summary": p.Summary, "rate": p.Rate, "most": row.Most})
 }
 
-// judge compares the caps with everything that runs or may be about to.
-func (g *Guard) judge(tx *journal.Tx, p Plan, e Exposure) error {
-	if p.Effect == Destroy || p.Effect == Access {
-		return nil
+// judge compares the limits in force with everything that runs or may be about
+// to. It returns what p should warn of.
+func (g *Guard) judge(tx *journal.Tx, p Plan, e Exposure) (warnings []string, err error) {
+	if !p.judged() {
+		return nil, nil
 	}
-	intents, err := tx.Counting()
+	in, err := g.inForce(tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if r := g.policy.Judge(p, load(e, intents, p, tx.Now())); r != nil {
-		return r
+	load, err := weigh(tx, e, p)
+	if err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// settledFor is how long a rental that was seen counts although the list does
-// not show it running: the list lags by some seconds.
-const settledFor = time.Minute
-
-// load joins the list with the open intents by nonce, each machine counted
-// once. The instance that p itself would start is left out.
-func load(e Exposure, intents []journal.Intent, p Plan, now time.Time) Load {
-	var l Load
-	for _, r := range e.Rentals {
-		if r.Running && r.Instance != p.Instance {
-			l = l.plus(r.Rate)
-		}
+	if r := in.Policy.Judge(p, load); r != nil {
+		return nil, r
 	}
-	for _, in := range intents {
-		id := machine(in)
-		settled := in.State == journal.Rented && now.Sub(in.UpdatedAt) > settledFor
-		if in.Kind == KindAct || settled || id != 0 && id == p.Instance || e.runs(in.Nonce, id) {
-			continue
-		}
-		l = l.plus(in.Rate)
-	}
-	return l
-}
-
-// machine is the instance that an intent is about, or zero. The ID that came
-// with an order of unknown end is a hint: it may be anybody's.
-func machine(in journal.Intent) int64 {
-	if in.Kind == KindCreate && in.State == journal.Unknown {
-		return 0
-	}
-	return in.Instance
+	return in.Policy.warnings(p, load), nil
 }
 
 // quiet reports whether a person just said no to this tool. Destroying is

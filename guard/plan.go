@@ -54,6 +54,7 @@ type Plan struct {
 	EnforcedBy    []string      `json:"enforced_by,omitempty"` // who ends the lease; empty: nobody
 
 	// What the owner's lists are judged by, and what an end is about.
+	GPUs    int      `json:"gpus,omitempty"`
 	Image   string   `json:"image,omitempty"`   // the template's, if it comes from one
 	Place   string   `json:"place,omitempty"`   // geolocation as the API has it: "Oregon, US"
 	Targets []Target `json:"targets,omitempty"` // instances that would be stopped or destroyed
@@ -107,6 +108,10 @@ func (p Plan) disown(others func(instance int64) bool) Plan {
 	return p
 }
 
+// judged reports whether the owner's limits are about the plan: ending
+// something and letting somebody in cost nothing.
+func (p Plan) judged() bool { return p.Effect != Destroy && p.Effect != Access }
+
 // ByServer is the enforcer that lives as long as the server does.
 const ByServer = "server"
 
@@ -156,58 +161,4 @@ func (p Plan) Text() string {
 func (p Plan) covers(q Plan) bool {
 	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease &&
 		p.Free == q.Free && (p.foreign() || !q.foreign()) && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.DiskRate <= p.DiskRate && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
-}
-
-// Need says what of an exposure costs a request of its own.
-type Need struct {
-	Credit, Charges bool
-}
-
-// Exposure is everything that runs on the account, as a complete list saw it.
-type Exposure struct {
-	At      time.Time // wall clock, when the list was read
-	Now     time.Time // the API's clock then: budget days and leases run on it
-	Rentals []Rental
-	Credit  *usd.Amount // nil: not asked for, or not to be read
-	Charges []Charge    // of the UTC day of Now; empty when not asked for or not to be read
-}
-
-// Rental is one instance of the account.
-type Rental struct {
-	Nonce    string // of its lease; empty when it carries none
-	Instance int64
-	Running  bool
-	Rate     usd.Amount // dollars per hour while it runs
-	DiskRate usd.Amount // dollars per hour while it is stopped
-	Started  time.Time  // on the API's clock; zero: unknown
-	Until    time.Time  // end of its lease; zero when it carries none
-	OnExpiry string
-}
-
-// Charge is what was charged for one instance.
-type Charge struct {
-	Instance int64
-	Nonce    string // of the lease in its label; empty when it carried none
-	Amount   usd.Amount
-}
-
-// freshFor is how old a list may be that caps are judged by.
-const freshFor = 10 * time.Second
-
-// Load is what the caps are compared with.
-type Load struct {
-	Rate      usd.Amount // dollars per hour of all that runs
-	Instances int
-}
-
-// plus counts one more rental.
-func (l Load) plus(rate usd.Amount) Load {
-	return Load{Rate: l.Rate.Add(rate), Instances: l.Instances + 1}
-}
-
-// runs reports whether a rental with that nonce or that ID is listed as running.
-func (e Exposure) runs(nonce string, instance int64) bool {
-	return slices.ContainsFunc(e.Rentals, func(r Rental) bool {
-		return r.Running && (r.Nonce != "" && r.Nonce == nonce || instance != 0 && r.Instance == instance)
-	})
 }

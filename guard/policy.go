@@ -1,7 +1,8 @@
 package guard
 
 import (
-	"fmt"
+	"cmp"
+	"slices"
 	"time"
 
 	"vast-mcp/internal/usd"
@@ -18,86 +19,89 @@ const (
 	Auto     Mode = "auto"     // nobody, within the limits; for what is not the caller's own, as Client
 )
 
-// Policy holds the owner's limits. A nil limit is no limit.
+// The limits, by the names of their flags.
+const (
+	LimitPerHour      = "max-dollars-per-hour"
+	LimitTotal        = "max-total-dollars-per-hour"
+	LimitInstances    = "max-instances"
+	LimitPerRental    = "max-rental-dollars"
+	LimitDailyBudget  = "daily-budget"
+	LimitKeepCredit   = "keep-credit"
+	LimitLease        = "max-lease"
+	LimitAllowImage   = "allow-image"
+	LimitAllowRegion  = "allow-region"
+	LimitDefaultLease = "default-lease" // not a limit, but said beside them
+)
+
+// Policy holds the owner's limits. A nil limit is no limit, and a MaxLease of
+// zero is none.
 type Policy struct {
 	MaxPerHour      *usd.Amount // one instance
-	MaxTotalPerHour *usd.Amount // all that run
-	MaxInstances    *int
-	DailyBudget     *usd.Amount // dollars per UTC day
+	MaxTotalPerHour *usd.Amount // all that run on the account
+	MaxInstances    *int        // that run on the account
+	MaxPerRental    *usd.Amount // one rental until its lease ends
+	DailyBudget     *usd.Amount // rentals of ours on one UTC day
+	KeepCredit      *usd.Amount // what must be left of the account's credit when every lease has ended
 	DefaultLease    time.Duration
 	MaxLease        time.Duration
+	AllowImages     []string // patterns, see ImageAllowed; empty but not nil: none is allowed
+	AllowRegions    []string // names that internal/region knows; likewise
 }
 
-// Refusal is a verdict of deny: which limit, the figures, and what would fit.
-type Refusal struct {
-	Limit   string // the flag, without its dashes
-	Message string
-	Next    string
-}
-
-func (r *Refusal) Error() string { return r.Message }
-
-// Judge returns a Refusal when plan p would break a limit on top of load, and
-// nil otherwise. It is pure.
+// Judge returns a Refusal when plan would break a limit on top of load, and nil
+// otherwise. It is pure.
 func (p Policy) Judge(plan Plan, load Load) *Refusal {
-	if plan.Effect == Destroy || plan.Effect == Access {
+	if !plan.judged() {
 		return nil
 	}
-	after := load.plus(plan.Rate)
-	switch {
-	case plan.Rate == usd.Max:
-		return &Refusal{
-			Limit:   "max-dollars-per-hour",
-			Message: "the price cannot be read, so it counts as more than any limit",
-			Next:    "choose another offer, or call again in a moment",
-		}
-	case p.MaxPerHour != nil && plan.Rate > *p.MaxPerHour:
-		return &Refusal{
-			Limit:   "max-dollars-per-hour",
-			Message: fmt.Sprintf("this costs %s/h and the owner allows %s/h for one instance", price(plan.Rate), *p.MaxPerHour),
-			Next:    fmt.Sprintf("choose an offer at %s/h or less, its disk included", *p.MaxPerHour),
-		}
-	case p.MaxTotalPerHour != nil && after.Rate > *p.MaxTotalPerHour:
-		return &Refusal{
-			Limit:   "max-total-dollars-per-hour",
-			Message: fmt.Sprintf("running instances cost %s/h already; with %s/h more the total of %s/h would be passed", price(load.Rate), price(plan.Rate), *p.MaxTotalPerHour),
-			Next:    fitsTotal(*p.MaxTotalPerHour, load.Rate),
-		}
-	case p.MaxInstances != nil && after.Instances > *p.MaxInstances:
-		return &Refusal{
-			Limit:   "max-instances",
-			Message: fmt.Sprintf("%d running and the owner allows %d", load.Instances, *p.MaxInstances),
-			Next:    "stop or destroy an instance that is no longer needed",
-		}
-	case plan.Lease < 0:
-		return &Refusal{
-			Limit:   "max-lease",
-			Message: fmt.Sprintf("a lease of %s is none", hours(plan.Lease)),
-			Next:    "ask for lease_hours above 0",
-		}
-	case p.MaxLease > 0 && plan.Lease > p.MaxLease:
-		return &Refusal{
-			Limit:   "max-lease",
-			Message: fmt.Sprintf("a lease of %s is longer than the %s that the owner allows", hours(plan.Lease), hours(p.MaxLease)),
-			Next:    fmt.Sprintf("ask for lease_hours of %g or less", p.MaxLease.Hours()),
-		}
+	if r := cmp.Or(p.forbids(plan), p.unread(plan, load)); r != nil {
+		return r
+	}
+	if u, over := p.over(plan, load); over {
+		return p.refuse(u, plan, load)
 	}
 	return nil
 }
 
-func fitsTotal(limit, used usd.Amount) string {
-	if used >= limit {
-		return "nothing more fits: stop or destroy an instance first"
-	}
-	return fmt.Sprintf("an instance at %s/h or less would fit", limit-used)
+// Shows reports whether an offer at that rate in that place of the API can pass
+// the policy at all.
+func (p Policy) Shows(rate usd.Amount, place string) bool {
+	return (p.MaxPerHour == nil || rate <= *p.MaxPerHour) && (p.AllowRegions == nil || placeAllowed(p.AllowRegions, place))
 }
 
-// price names an amount that may be unreadable.
-func price(a usd.Amount) string {
-	if a == usd.Max {
-		return "an unreadable price"
+// over returns the first limit that plan would pass. What costs nothing is held
+// against no sum of dollars.
+func (p Policy) over(plan Plan, load Load) (Use, bool) {
+	uses := p.uses(plan, load)
+	at := slices.IndexFunc(uses, func(u Use) bool {
+		sum := u.Limit == LimitDailyBudget || u.Limit == LimitKeepCredit
+		return u.Over() && !(sum && plan.Rate == 0 && plan.Upfront == 0)
+	})
+	if at < 0 {
+		return Use{}, false
 	}
-	return a.String()
+	return uses[at], true
 }
 
-func hours(d time.Duration) string { return fmt.Sprintf("%g h", d.Hours()) }
+// fits is the highest rate at which plan would pass every limit; zero when it
+// would at none.
+func (p Policy) fits(plan Plan, load Load) usd.Amount {
+	bill := load.bill(plan)
+	plan.Rate = 0
+	rate := usd.Max
+	for _, u := range p.uses(plan, load) {
+		switch u.Limit {
+		case LimitPerHour, LimitTotal:
+			rate = min(rate, u.Left())
+		case LimitPerRental, LimitKeepCredit:
+			rate = min(rate, u.Left().Over(plan.Lease))
+		case LimitDailyBudget:
+			rate = min(rate, u.Left().Over(bill.runs(later(load.Now, u.Day), u.Day.Add(wholeDay))))
+		}
+	}
+	plan.Rate = rate
+	if _, over := p.over(plan, load); over || rate == usd.Max {
+		return 0
+	}
+	return rate
+}

@@ -1,31 +1,17 @@
 package guard
 
-import (
-	"context"
-
-	"vast-mcp/journal"
-)
-
-// ModeNow returns who may approve now: while an approver is set, that is
-// Operator whatever the mode. A journal that cannot be read has none.
-func (g *Guard) ModeNow(ctx context.Context) Mode {
-	if set, err := HasApprover(ctx, g.journal); err == nil && set {
-		return Operator
-	}
-	return g.mode
-}
+import "vast-mcp/journal"
 
 // rules fills in whose the targets of q are, and who may approve it.
 func (g *Guard) rules(tx *journal.Tx, c Call, q *Quote) (err error) {
 	if q.Plan, err = own(tx, c, q.Plan); err != nil {
 		return err
 	}
-	if q.Sealed, err = sealed(tx); err != nil {
+	in, err := g.inForce(tx)
+	if err != nil {
 		return err
 	}
-	if q.Mode = g.mode; q.Sealed {
-		q.Mode = Operator
-	}
+	q.Mode, q.Sealed = in.Mode, in.Sealed
 	q.Quiet, err = quiet(tx, c, q.Plan)
 	q.Asks = (q.Mode == Client || q.Mode == Auto) && !q.Quiet
 	return err
@@ -41,6 +27,10 @@ func rule(m Mode, sealed bool) string {
 	}
 	return string(m)
 }
+
+// takesName reports whether the quote's id may be given back, in a program that
+// was started with mode m. While an approver is set it approves nothing.
+func (q *Quote) takesName(m Mode) bool { return m == Model && (q.Mode == Model || q.Sealed) }
 
 // own tells the targets that are the caller's own from the others'. Who rented
 // what is not known to be another's is the caller.

@@ -51,7 +51,7 @@ func (g *Guard) untold(ctx context.Context, realm string, c Call) error {
 			if in.Caller != c.Caller || !g.isNews(in, tx.Now()) {
 				continue
 			}
-			news = &Untold{Instance: machine(in), Nonce: in.Nonce, PerHour: in.Rate, Late: in.Late}
+			news = &Untold{Instance: instanceOf(in), Nonce: in.Nonce, PerHour: in.Rate, Late: in.Late}
 			return told(tx, in)
 		}
 		return nil

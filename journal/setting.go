@@ -1,6 +1,11 @@
 package journal
 
-import "encoding/json"
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+)
 
 // Own is the realm of what belongs to the journal itself and to no account.
 const Own = ""
@@ -32,4 +37,30 @@ func (t *Tx) PutSetting(name string, value any) error {
 	}
 	return t.exec(`INSERT INTO settings (realm, name, body) VALUES (?, ?, ?)
 ON CONFLICT (realm, name) DO UPDATE SET body = excluded.body`, t.realm, name, b)
+}
+
+// Settings returns the bodies of the settings of that name, by realm: for what
+// is asked before the realm is known.
+func (j *Journal) Settings(ctx context.Context, name string) (map[string]json.RawMessage, error) {
+	realms, err := j.Realms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, looked := map[string]json.RawMessage{}, errors.New("only looked")
+	for _, realm := range realms {
+		var inner error
+		err := j.Tx(ctx, realm, func(tx *Tx) error {
+			var raw json.RawMessage
+			found, err := tx.Setting(name, &raw)
+			if found {
+				all[realm] = raw
+			}
+			inner = err
+			return looked // so that a look writes nothing
+		})
+		if err := cmp.Or(inner, err); !errors.Is(err, looked) {
+			return nil, err
+		}
+	}
+	return all, nil
 }

@@ -38,13 +38,20 @@ func onMarket(t *testing.T, r *rig.Rig) bench {
 func newBench(t *testing.T, d prompts.Deps) bench {
 	t.Helper()
 	d.Explain, d.Sandbox, d.Now, d.Log = tools.Explain, true, time.Now, slog.New(slog.DiscardHandler)
-	if d.Mode == nil {
-		d.Mode = func(context.Context) guard.Mode { return guard.Client }
+	d.Lease = 24 * time.Hour
+	if d.InForce == nil {
+		d.InForce = approving(guard.Client)
 	}
-	d.Policy = guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}
 	s := server.NewMCPServer("test", "1", server.WithPromptCapabilities(false), server.WithCompletions(), server.WithPromptCompletionProvider(prompts.NewCompleter(d)))
 	prompts.Register(s, d)
 	return bench{t, s}
+}
+
+// approving is a policy under which mode m approves.
+func approving(m guard.Mode) func(context.Context) guard.InForce {
+	return func(context.Context) guard.InForce {
+		return guard.InForce{Policy: guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}, Mode: m}
+	}
 }
 
 // answer is what came back.

@@ -57,8 +57,8 @@ type Deps struct {
 	Account   Account
 	Billing   Billing
 	APIClock  APIClock
-	Policy    guard.Policy
-	Mode      func(context.Context) guard.Mode // who may approve now
+	InForce   func(ctx context.Context) guard.InForce
+	Lease     time.Duration // of a rental that names none
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others
 	Log       *slog.Logger              // gets the errors that Explain does not know

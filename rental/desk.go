@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"vast-mcp/guard"
-	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
 	"vast-mcp/vast"
 )
@@ -126,25 +125,6 @@ func (d *Desk) account(ctx context.Context) (vast.User, error) {
 		d.realm = realm
 	}
 	return user, nil
-}
-
-// Exposure is the complete list of what runs, for the guard to judge caps by.
-// Intents that the list settles are settled on the way.
-func (d *Desk) Exposure(ctx context.Context, _ guard.Need) (guard.Exposure, error) {
-	at := d.clock.Now()
-	list, err := d.client.Instances.All(ctx)
-	if err != nil {
-		return guard.Exposure{}, err
-	}
-	if _, err := d.reconcile(ctx, list, ""); err != nil {
-		return guard.Exposure{}, err
-	}
-	e := guard.Exposure{At: at}
-	for _, in := range list {
-		_, tail, _ := ParseLabel(in.Label)
-		e.Rentals = append(e.Rentals, guard.Rental{Nonce: tail.Nonce, Instance: int64(in.ID), Running: Running(in), Rate: usd.Ceil(in.PerHour)})
-	}
-	return e, nil
 }
 
 // Knew reports whether this program ever had to do with the instance. A journal

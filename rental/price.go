@@ -83,7 +83,7 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 	p := guard.Plan{
 		Kind:    guard.KindCreate,
 		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), region.Place(o.Geolocation, "an unknown place"), kind, lease.Hours()),
-		Rate:    rate, Lease: lease, DiskRate: disk, Place: o.Geolocation, Image: r.Image,
+		Rate:    rate, Lease: lease, DiskRate: disk, GPUs: o.NumGPUs, Place: o.Geolocation, Image: r.Image,
 		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
 		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Machine: int64(o.MachineID), Until: tail.Until, OnExpiry: tail.OnExpiry, EnforcedBy: d.enforcedBy,
 		Binding: fmt.Sprintf("machine %d, %dx %s, %s, %s", o.MachineID, o.NumGPUs, o.GPUName, o.Geolocation, kind),
@@ -157,6 +157,7 @@ func createWarnings(p guard.Plan, o vast.Offer, u vast.User) []string {
 	if most := p.Most(); u.ID != 0 && usd.Ceil(max(0, u.Credit)) < most {
 		all = append(all, fmt.Sprintf("the account's credit of %s is less than the %s that this can cost", usd.Ceil(max(0, u.Credit)), most))
 	}
+	all = append(all, autobillWarnings(u)...)
 	if o.Verification != "" && o.Verification != "verified" {
 		all = append(all, "the machine is "+plain.Line(o.Verification, 20))
 	}

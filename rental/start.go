@@ -40,7 +40,8 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 		return p, noRoom()
 	}
 	p.Kind, p.Lease, p.Rate = guard.KindStart, lease, readable(row.PerHour)
-	p.DiskRate, p.Image, p.Place = usd.Ceil(row.DiskPerHour), row.Image, row.Geolocation
+	p.DiskRate, p.GPUs, p.Image, p.Place = usd.Ceil(row.DiskPerHour), row.NumGPUs, row.Image, row.Geolocation
+	p.Warnings = autobillWarnings(d.lastUser())
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
 	p.EnforcedBy = d.enforcedBy
 	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)

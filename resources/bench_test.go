@@ -41,8 +41,12 @@ func onMarket(t *testing.T, r *rig.Rig) bench {
 func newBench(t *testing.T, d resources.Deps) bench {
 	t.Helper()
 	d.Explain, d.Sandbox = tools.Explain, true
-	d.Mode = func(context.Context) guard.Mode { return guard.Client }
-	d.Policy.DefaultLease, d.Policy.MaxLease = 24*time.Hour, 168*time.Hour
+	in, err := guard.Ceiling{}.Under(guard.Policy{DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}, guard.Client)
+	require.NoError(t, err)
+	d.InForce = func(context.Context) guard.InForce { return in }
+	if d.Standing == nil {
+		d.Standing = func(context.Context, guard.Need) (guard.Standing, error) { return guard.Standing{InForce: in}, nil }
+	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}

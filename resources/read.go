@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/usd"
 	"vast-mcp/internal/view"
 	"vast-mcp/vast"
@@ -84,7 +85,7 @@ func (r *room) account(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return encode(view.OfAccount(user, all, r.Policy, r.Sandbox))
+	return encode(view.OfAccount(user, all, r.InForce(ctx).Policy, r.Sandbox))
 }
 
 // billed is vast://billing.
@@ -107,7 +108,7 @@ func (r *room) billing(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	whole := billed{Credit: view.Credit(user.Credit), Spending: spending}
+	whole := billed{Credit: usd.Floor(user.Credit), Spending: spending}
 	dearest := slices.Clone(spending.ByInstance)
 	slices.SortStableFunc(dearest, func(a, b view.SpentOn) int { return cmp.Compare(b.Dollars, a.Dollars) })
 	return fit(min(len(dearest), mostRows), func(rows int) any {
@@ -121,6 +122,23 @@ func (r *room) billing(ctx context.Context) (string, error) {
 	})
 }
 
+// policy is told without the API too, then without a look at who else spends.
 func (r *room) policy(ctx context.Context) (string, error) {
-	return encode(view.OfPolicy(r.Policy, r.Mode(ctx), r.Sandbox))
+	s, err := r.Standing(ctx, guard.Need{})
+	if err != nil {
+		return encode(view.OfPolicy(r.InForce(ctx), r.Sandbox))
+	}
+	p := view.OfPolicy(s.InForce, r.Sandbox)
+	if s.Load.Strangers > 0 {
+		p.Warnings = append(p.Warnings, guard.Apart)
+	}
+	return encode(p)
+}
+
+func (r *room) budget(ctx context.Context) (string, error) {
+	s, err := r.Standing(ctx, guard.Need{Credit: true, Charges: true})
+	if err != nil {
+		return "", err
+	}
+	return encode(view.OfBudget(s, r.Sandbox))
 }

@@ -47,8 +47,8 @@ type Deps struct {
 	Account   Account
 	Billing   Billing
 	APIClock  APIClock
-	Policy    guard.Policy
-	Mode      func(context.Context) guard.Mode // who may approve now
+	InForce   func(ctx context.Context) guard.InForce
+	Standing  func(ctx context.Context, need guard.Need) (guard.Standing, error)
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others
 	Log       *slog.Logger              // gets the errors that Explain does not know
@@ -78,7 +78,8 @@ func Register(s *server.MCPServer, d Deps) {
 		{"vast://instances", "instances", "Instances", "All instances of the account with state, rates and lease; at most 100.", r.instances},
 		{"vast://account", "account", "Account", "Credit, what all instances cost per hour, how long the credit lasts, and the owner's limits.", r.account},
 		{"vast://billing", "billing", "Billing", "What was charged in the last 7 days by day, instance and kind, and the credit. Rows of live instances lag.", r.billing},
-		{"vast://policy", "policy", "Policy", "The owner's limits and how renting and destroying are approved.", r.policy},
+		{"vast://policy", "policy", "Policy", "The owner's limits, who set them, and how renting and destroying are approved.", r.policy},
+		{"vast://budget", "budget", "Budget", "How much of each limit is used, what each UTC day of the running leases costs, and the credit.", r.budget},
 	} {
 		s.AddResource(mcp.NewResource(x.uri, x.name, mcp.WithResourceTitle(x.title), mcp.WithResourceDescription(x.doc), mcp.WithMIMEType(jsonType)),
 			r.serve(func(ctx context.Context, _ mcp.ReadResourceRequest) (string, error) { return x.read(ctx) }))

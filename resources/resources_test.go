@@ -26,7 +26,7 @@ import (
 func TestTheListDescribesEverything(t *testing.T) {
 	b := newBench(t, resources.Deps{})
 	fixed, templates := b.ask("resources/list", "", legacy).Result, b.ask("resources/templates/list", "", legacy).Result
-	require.Len(t, fixed.Resources, 4)
+	require.Len(t, fixed.Resources, 5)
 	require.Len(t, templates.ResourceTemplates, 2)
 	for _, x := range append(fixed.Resources, templates.ResourceTemplates...) {
 		for _, field := range []string{"name", "title", "description"} {
@@ -124,7 +124,7 @@ func TestThePolicySaysWhatIsAllowedAndWhoSaysYes(t *testing.T) {
 	b := newBench(t, resources.Deps{})
 	var p view.Policy
 	b.decode("vast://policy", &p)
-	require.Contains(t, p.Limits, view.Limit{Name: "max_lease", Value: "168 h"})
+	require.Contains(t, p.Limits, view.Rule{Limit: view.Limit{Name: "max_lease", Value: "168 h"}, From: "flag"})
 	require.EqualValues(t, "client", p.Mode)
 	require.Contains(t, p.Approval, "ask the user first")
 	require.True(t, p.Sandbox)

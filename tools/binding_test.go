@@ -179,7 +179,7 @@ func TestAutoRentsWithinTheLimitsAndAsksForWhatIsForeign(t *testing.T) {
 		got := decode(t, r.Call("create_instance", create(r.Offer("RTX 4090"), "")))
 		require.Equal(t, tool.Done, got.Status)
 		waitFor(t, r, got.InstanceID, "ready")
-		r.Fails(tool.OverPolicy, "create_instance", create(r.Offer("H200"), ""))
+		r.Fails(tool.OverPolicy, "create_instance", create(r.Offer("RTX 3090"), `,"lease_hours":2`))
 		foreign, err := r.Client.Instances.Create(t.Context(), vast.OfferID(r.Offer("RTX 3090")), vast.CreateInstance{Image: "a/b", DiskGB: 10, RunType: "ssh"})
 		require.NoError(t, err)
 		for _, name := range []string{"stop_instance", "destroy_instance"} {

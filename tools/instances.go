@@ -19,17 +19,20 @@ type instances struct {
 	desk    *rental.Desk
 	watch   *watch.Watcher
 	volumes Volumes
+	offers  *offers
 }
 
 func instanceTools(d Deps) []tool.Tool {
-	i := &instances{api: d.Instances, billing: d.Billing, clock: d.APIClock, desk: d.Desk, watch: d.Watch, volumes: d.Volumes}
+	i := &instances{api: d.Instances, billing: d.Billing, clock: d.APIClock, desk: d.Desk, watch: d.Watch, volumes: d.Volumes,
+		offers: &offers{market: d.Market, inForce: d.InForce},
+	}
 	return []tool.Tool{
 		tool.Read(tool.Spec{Name: "list_instances", Title: "List instances", Doc: "All instances of the account with state, rates and lease."}, i.list),
 		tool.Read(tool.Spec{Name: "get_instance", Title: "Get instance", Doc: "One instance: state and next step, SSH command, ports, rates, cost so far."}, i.get),
 		tool.Spend(tool.Spec{
 			Name: "create_instance", Title: "Rent an instance",
 			Doc: "Rent an offer. Costs money, so it is quoted and approved first. Calling it again with the same arguments never rents twice.",
-		}, tool.Guarded[createInput, rentalOutput]{Plan: i.planCreate, Do: i.create}),
+		}, tool.Guarded[createInput, rentalOutput]{Plan: i.planCreate, Fit: i.fitting, Do: i.create}),
 		tool.Spend(tool.Spec{
 			Name: "start_instance", Title: "Start instance", Idempotent: true,
 			Doc: "Start a stopped instance under a new lease. Costs money, so it is quoted and approved first.",

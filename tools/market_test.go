@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/rig"
 	"vast-mcp/internal/tool"
 	"vast-mcp/tools"
@@ -155,7 +156,7 @@ func TestModelsThatCouldNotBeRead(t *testing.T) {
 	} {
 		runner := tool.NewRunner(tool.Config{
 			Explain: tools.Explain, Caller: func(context.Context) string { return "test" }, AnswerWithin: time.Minute, Now: time.Now,
-		}, tools.Sets(tools.Deps{Market: halfMarket{c.err}}))
+		}, tools.Sets(tools.Deps{Market: halfMarket{c.err}, InForce: func(context.Context) guard.InForce { return guard.InForce{} }}))
 		list, found := runner.Find("list_gpus")
 		require.True(t, found)
 		res := runner.Call(t.Context(), list, json.RawMessage(`{}`), nil)

@@ -9,18 +9,21 @@ import (
 	"strings"
 	"time"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/tool"
+	"vast-mcp/internal/usd"
 	"vast-mcp/internal/view"
 	"vast-mcp/vast"
 )
 
 type offers struct {
-	market Market
-	names  nameCache
+	market  Market
+	inForce func(ctx context.Context) guard.InForce
+	names   nameCache
 }
 
 func offerTools(d Deps) []tool.Tool {
-	o := &offers{market: d.Market}
+	o := &offers{market: d.Market, inForce: d.InForce}
 	return []tool.Tool{
 		tool.Read(tool.Spec{
 			Name: "search_offers", Title: "Search offers",
@@ -81,6 +84,7 @@ func (o *offers) search(ctx context.Context, _ tool.Call, in searchInput) (searc
 	if err != nil {
 		return searchOutput{}, err
 	}
+	found = slices.DeleteFunc(found, o.forbidden(ctx))
 	out := searchOutput{Offers: []view.Offer{}, AppliedFilter: applied(in, terms)}
 	if len(found) == 0 {
 		out.LeftOut = o.blame(ctx, in, terms)
@@ -119,6 +123,7 @@ type term struct {
 	shown     any    // the value as understood
 	field, op string // what it compares; empty for the raw filter
 	add       func(vast.Filter) vast.Filter
+	owner     bool // the owner's policy asked for it
 }
 
 // vramTolerance allows for what drivers report: a 24 GB card has 24564 MiB or
@@ -127,7 +132,7 @@ const vramTolerance = 0.93
 
 // where is the term of an argument that becomes one comparison.
 func where(name string, shown any, field, op string, value any) term {
-	return term{name, shown, field, op, func(f vast.Filter) vast.Filter { return f.With(field, op, value) }}
+	return term{name: name, shown: shown, field: field, op: op, add: func(f vast.Filter) vast.Filter { return f.With(field, op, value) }}
 }
 
 // terms turns the arguments into filters, checking names that must exist.
@@ -140,14 +145,12 @@ func (o *offers) terms(ctx context.Context, in searchInput) ([]term, error) {
 		}
 		all = append(all, where("gpu_names", names, "gpu_name", "in", names))
 	}
-	if len(in.Regions) > 0 {
-		codes, err := resolveRegions(in.Regions)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, where("regions", in.Regions, "geolocation", "in", codes))
+	policy := o.inForce(ctx).Policy
+	places, err := in.places(policy.AllowRegions)
+	if err != nil {
+		return nil, err
 	}
-	all = append(all, in.comparisons()...)
+	all = slices.Concat(all, places, in.comparisons(policy.MaxPerHour))
 	if len(in.Query) == 0 {
 		return all, nil
 	}
@@ -166,7 +169,12 @@ func (in searchInput) checkQuery(others []term) error {
 		}
 	}
 	for _, t := range others {
-		if _, given := in.Query[t.field][t.op]; given {
+		_, given := in.Query[t.field][t.op]
+		if given && t.owner {
+			return tool.Fail(tool.InvalidArguments, "query: %s %s is set by the owner's limit %v", t.field, t.op, t.shown).
+				Hint("leave it out; max_dollars_per_hour and regions can narrow the search further")
+		}
+		if given {
 			return tool.Fail(tool.InvalidArguments, "query: %s %s is what %s says already", t.field, t.op, t.name).
 				Hint("say it once: with %s, and leave %s out of query", t.name, t.field)
 		}
@@ -174,9 +182,11 @@ func (in searchInput) checkQuery(others []term) error {
 	return nil
 }
 
-// comparisons are the terms of the arguments that were given.
-func (in searchInput) comparisons() []term {
+// comparisons are the terms of the arguments that were given, and of the most
+// that the owner allows for one instance.
+func (in searchInput) comparisons(most *usd.Amount) []term {
 	ram := math.Floor(in.MinGPURAMGB * 1024 * vramTolerance)
+	capped := most != nil && (in.MaxPerHour == 0 || in.MaxPerHour > most.Float())
 	all := []term{where("disk_gb", in.DiskGB, "disk_space", "gte", in.DiskGB)}
 	for _, c := range []struct {
 		given bool
@@ -184,7 +194,8 @@ func (in searchInput) comparisons() []term {
 	}{
 		{in.NumGPUs > 0, where("num_gpus", in.NumGPUs, "num_gpus", "eq", in.NumGPUs)},
 		{in.MinGPURAMGB > 0, where("min_gpu_ram_gb", in.MinGPURAMGB, "gpu_ram", "gte", ram)},
-		{in.MaxPerHour > 0, where("max_dollars_per_hour", in.MaxPerHour, "dph_total", "lte", in.MaxPerHour)},
+		{in.MaxPerHour > 0 && !capped, where("max_dollars_per_hour", in.MaxPerHour, "dph_total", "lte", in.MaxPerHour)},
+		{capped, byOwner(where("owner_max_dollars_per_hour", most, "dph_total", "lte", most))},
 		{in.MinReliability > 0, where("min_reliability", in.MinReliability, "reliability", "gte", in.MinReliability)},
 		{in.VerifiedOnly, where("verified_only", true, "verified", "eq", true)},
 		{in.DatacenterOnly, where("datacenter_only", true, "datacenter", "eq", true)},
@@ -194,6 +205,11 @@ func (in searchInput) comparisons() []term {
 		}
 	}
 	return all
+}
+
+func byOwner(t term) term {
+	t.owner = true
+	return t
 }
 
 // addQuery adds the raw filter, field by field.

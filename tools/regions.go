@@ -1,9 +1,11 @@
 package tools
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/region"
 	"vast-mcp/internal/tool"
@@ -22,6 +24,31 @@ func resolveRegions(asked []string) ([]string, error) {
 	}
 	slices.Sort(codes)
 	return slices.Compact(codes), nil
+}
+
+// places are the terms of where machines may stand: where the caller asked for,
+// as far as the owner allows it. nil allows all.
+func (in searchInput) places(allowed []string) (all []term, err error) {
+	codes := guard.RegionCodes(allowed)
+	if len(in.Regions) > 0 {
+		asked, err := resolveRegions(in.Regions)
+		if err != nil {
+			return nil, err
+		}
+		if allowed != nil {
+			asked = slices.DeleteFunc(asked, func(code string) bool { return !slices.Contains(codes, code) })
+		}
+		codes = asked
+		all = append(all, where("regions", in.Regions, "geolocation", "in", codes))
+	}
+	if allowed == nil {
+		return all, nil
+	}
+	if len(codes) == 0 {
+		return nil, tool.Fail(tool.OverPolicy, "the owner allows none of these regions (--%s)", guard.LimitAllowRegion).
+			Hint("search in %s", cmp.Or(strings.Join(allowed, ", "), "no region: the owner allows none"))
+	}
+	return append(all, byOwner(where("allow_region", allowed, "geolocation", "in", codes))), nil
 }
 
 func noRegion(name string) error {

@@ -67,7 +67,7 @@ type Deps struct {
 	APIClock  APIClock
 	Desk      *rental.Desk
 	Watch     *watch.Watcher
-	Policy    guard.Policy
+	InForce   func(ctx context.Context) guard.InForce
 	Sandbox   bool
 }
 

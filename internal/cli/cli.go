@@ -35,6 +35,7 @@ type commands struct {
 	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
 	Approver  approverCmd  `cmd:"" help:"Set or clear the passphrase without which nothing is approved."`
 	Settle    settleCmd    `cmd:"" help:"Find out what became of orders whose answer was lost. Exit 1 if any is still open."`
+	Policy    policyCmd    `cmd:"" help:"Show or store the limits that hold, and what is left of them."`
 	Journal   journalCmd   `cmd:"" help:"Show what was quoted, approved and done, and check that it is whole."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what is wrong, and the fix. Changes nothing."`
 	Install   installCmd   `cmd:"" help:"Write this server into an MCP client's configuration."`
@@ -126,6 +127,15 @@ func run(ctx context.Context, args []string, s *session) (err error) {
 	}
 	s.globals = &cmd.globals
 	s.log = slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: cmd.LogLevel}))
+	for _, flag := range parsed.Model.Flags {
+		set, typed := given(parsed, flag)
+		if set {
+			s.globals.given = append(s.globals.given, flag.Name)
+		}
+		if typed {
+			s.globals.typed = append(s.globals.typed, flag.Name)
+		}
+	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return parsed.Run(s)
 }

@@ -171,10 +171,11 @@ func TestEnvironment(t *testing.T) {
 
 	t.Setenv("VAST_MCP_MAX_DOLLARS_PER_HOUR", "")
 	require.Equal(t, 2, s.run("tools").code, "an empty limit must not be no limit")
-	t.Setenv("VAST_MCP_MAX_DOLLARS_PER_HOUR", "0.01")
+	require.NoError(t, os.Unsetenv("VAST_MCP_MAX_DOLLARS_PER_HOUR"))
 	t.Setenv("VAST_MCP_SANDBOX", "1")
 	t.Setenv("VAST_MCP_RENTAL", "1hy3k8r0abcdefgh")
 	offer := s.offer()
+	t.Setenv("VAST_MCP_MAX_DOLLARS_PER_HOUR", "0.01")
 	r, out := s.call("create_instance", fmt.Sprintf(`{"offer_id":%d,"image":"x/y"}`, offer))
 	require.Equal(t, 1, r.code)
 	require.Equal(t, "over_policy", out["error"].(map[string]any)["code"])

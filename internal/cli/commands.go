@@ -16,7 +16,7 @@ type stdioCmd struct{}
 
 // Run serves MCP until stdin ends.
 func (stdioCmd) Run(ctx context.Context, s *session) error {
-	app, err := s.app(mcpPace())
+	app, err := s.bound(ctx, mcpPace())
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c callCmd) Run(ctx context.Context, s *session) error {
 	if !json.Valid(args) {
 		return usage("the arguments are not JSON: write them as one object, like '{\"instance_id\": 1}'")
 	}
-	app, err := s.app(callPace())
+	app, err := s.bound(ctx, callPace())
 	if err != nil {
 		return err
 	}

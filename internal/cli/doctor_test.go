@@ -58,7 +58,7 @@ func TestDoctorInTheSandbox(t *testing.T) {
 }
 
 func TestDoctorForPeople(t *testing.T) {
-	r := newShell(t).run("doctor", "--max-instances", "2")
+	r := newShell(t).run("doctor", "--max-instances", "2", "--daily-budget", "5")
 	require.Equal(t, 1, r.code)
 	require.Empty(t, r.stderr, "everything was said")
 	require.Contains(t, r.stdout, "wrong    api_key         no API key was found\n")

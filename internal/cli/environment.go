@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -41,6 +42,16 @@ func nameFlag(flag *kong.Flag, command string) {
 	}
 	flag.Envs = []string{envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
 	flag.Tag.Envs = flag.Envs // which is what kong reads
+}
+
+// given reports whether the flag is set by anything but its default, and whether
+// that is the command line.
+func given(k *kong.Context, flag *kong.Flag) (set, typed bool) {
+	typed = slices.ContainsFunc(k.Path, func(p *kong.Path) bool { return p.Flag == flag })
+	return typed || slices.ContainsFunc(flag.Envs, func(name string) bool {
+		_, found := os.LookupEnv(name)
+		return found
+	}), typed
 }
 
 // checkEnvironment refuses variables that look like ours and are none: a

@@ -2,10 +2,15 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/plain"
+	"vast-mcp/internal/region"
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/usd"
 )
@@ -30,9 +35,16 @@ type globals struct {
 	MaxDollarsPerHour      *usd.Amount   `help:"Most that one instance may cost per hour." placeholder:"USD"`
 	MaxTotalDollarsPerHour *usd.Amount   `help:"Most that all running instances may cost per hour." placeholder:"USD"`
 	MaxInstances           *int          `help:"Most instances that may run." placeholder:"N"`
-	DailyBudget            *usd.Amount   `help:"Most that rentals may cost on a day (UTC)." placeholder:"USD"`
+	MaxRentalDollars       *usd.Amount   `help:"Most that one rental may cost until its lease ends." placeholder:"USD"`
+	DailyBudget            *usd.Amount   `help:"Most that rentals may cost on any UTC day." placeholder:"USD"`
+	KeepCredit             *usd.Amount   `help:"Credit that must be left when every lease has ended." placeholder:"USD"`
 	DefaultLease           time.Duration `help:"Lease of a rental that names none." default:"24h"`
 	MaxLease               time.Duration `help:"Longest lease." default:"168h"`
+	AllowImage             entries       `help:"Rent only with these images; * stands for anything." placeholder:"IMAGE"`
+	AllowRegion            entries       `help:"Rent only in these countries or continents." placeholder:"REGION"`
+
+	given []string // flags that are set, on the command line or by the environment
+	typed []string // flags that are set on the command line
 }
 
 // Validate refuses limits that cannot be meant. kong calls it after parsing.
@@ -48,6 +60,42 @@ func (g *globals) Validate() error {
 		return errors.New("--approve auto asks nobody, so it needs limits: set --daily-budget, and --max-dollars-per-hour or --max-total-dollars-per-hour")
 	case g.SandboxSpeed < 0 || g.SandboxSpeed > maxSpeed:
 		return errors.New("--sandbox-speed must be between 0 and 100000")
+	case slices.ContainsFunc(g.AllowImage, noImage):
+		return errors.New("--allow-image takes images like pytorch/pytorch or nvidia/*, without blanks")
+	}
+	return checkRegions(g.AllowRegion)
+}
+
+// entries is a list that is a limit: one that is empty, or has an empty entry, is
+// a slip, and must not be no limit.
+type entries []string
+
+// UnmarshalText adds what stands between commas.
+func (e *entries) UnmarshalText(text []byte) error {
+	for entry := range strings.SplitSeq(string(text), ",") {
+		if entry = strings.TrimSpace(entry); entry == "" {
+			return fmt.Errorf("%q has an empty entry", text)
+		}
+		*e = append(*e, entry)
+	}
+	return nil
+}
+
+func noImage(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// checkRegions refuses names that mean no place: they would allow none.
+func checkRegions(names []string) error {
+	for _, name := range names {
+		if len(region.Resolve(name)) > 0 {
+			continue
+		}
+		hint := "write country codes like SE, country names, or continents"
+		if near := tool.Nearest(name, append(region.Names(), region.Codes()...), 3); len(near) > 0 {
+			hint = "did you mean " + strings.Join(near, ", ") + "?"
+		}
+		return fmt.Errorf("--allow-region: there is no region %q: %s", plain.Line(name, 60), hint)
 	}
 	return nil
 }
@@ -61,8 +109,9 @@ func (g *globals) bounded() bool {
 
 func (g *globals) policy() guard.Policy {
 	return guard.Policy{
-		MaxPerHour: g.MaxDollarsPerHour, MaxTotalPerHour: g.MaxTotalDollarsPerHour, MaxInstances: g.MaxInstances, DailyBudget: g.DailyBudget,
-		DefaultLease: g.DefaultLease, MaxLease: g.MaxLease,
+		MaxPerHour: g.MaxDollarsPerHour, MaxTotalPerHour: g.MaxTotalDollarsPerHour, MaxInstances: g.MaxInstances,
+		MaxPerRental: g.MaxRentalDollars, DailyBudget: g.DailyBudget, KeepCredit: g.KeepCredit,
+		DefaultLease: g.DefaultLease, MaxLease: g.MaxLease, AllowImages: g.AllowImage, AllowRegions: g.AllowRegion,
 	}
 }
 

@@ -35,7 +35,7 @@ func (c httpCmd) Run(ctx context.Context, s *session) error {
 	if c.openToOthers() {
 		s.log.Warn("other users of this machine may read the token file", "fix", "chmod 600 "+c.TokenFile)
 	}
-	app, err := s.app(mcpPace())
+	app, err := s.bound(ctx, mcpPace())
 	if err != nil {
 		return err
 	}

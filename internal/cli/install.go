@@ -248,17 +248,9 @@ func sameFile(a, b string) bool {
 // serverArgs are the global flags that are set, be it by the environment, which
 // the client need not hand on: a limit must not get lost on the way.
 func serverArgs(k *kong.Context) []string {
-	given := map[*kong.Flag]bool{}
-	for _, p := range k.Path {
-		given[p.Flag] = true
-	}
 	var args []string
 	for _, flag := range k.Model.Flags {
-		for _, name := range flag.Envs {
-			_, set := os.LookupEnv(name)
-			given[flag] = given[flag] || set
-		}
-		if given[flag] {
+		if set, _ := given(k, flag); set {
 			args = append(args, flagArg(flag))
 		}
 	}
@@ -275,6 +267,8 @@ func flagArg(flag *kong.Flag) string {
 		}
 	case []string:
 		return "--" + flag.Name + "=" + kong.JoinEscaped(v, ',')
+	case entries:
+		return "--" + flag.Name + "=" + strings.Join(v, ",")
 	case usd.Amount:
 		return "--" + flag.Name + "=" + strings.TrimPrefix(v.String(), "$")
 	}

@@ -35,9 +35,22 @@ const (
 // app assembles the server that the globals describe. It opens and sends
 // nothing.
 func (s *session) app(p pace) (*server.App, error) {
-	dir, err := s.globals.stateDir()
+	c, err := s.config(p)
+	if err != nil {
+		return nil, err
+	}
+	app, err := server.New(c)
 	if err != nil {
 		return nil, &exit{exitUsage, err}
+	}
+	return app, nil
+}
+
+// config is what the server is assembled from.
+func (s *session) config(p pace) (server.Config, error) {
+	dir, err := s.globals.stateDir()
+	if err != nil {
+		return server.Config{}, &exit{exitUsage, err}
 	}
 	clock := vast.SystemClock{}
 	c := server.Config{
@@ -47,24 +60,17 @@ func (s *session) app(p pace) (*server.App, error) {
 		Key: sync.OnceValues(func() ([]byte, error) { return stateKey(dir) }),
 	}
 	if c.Journal, err = s.globals.journal(); err != nil {
-		return nil, err
+		return server.Config{}, err
 	}
 	if s.globals.Sandbox {
 		err = s.sandboxWorld(&c, dir)
 	} else {
 		err = s.liveWorld(&c)
 	}
-	if err != nil {
-		return nil, err
-	}
 	if !p.lives {
 		c.EnforceEvery, c.Confirm = 0, confirm
 	}
-	app, err := server.New(c)
-	if err != nil {
-		return nil, &exit{exitUsage, err}
-	}
-	return app, nil
+	return c, err
 }
 
 // approveCommand is the command line that approves a quote by its code or ID, as

@@ -43,7 +43,7 @@ func TestTheReadmeKnowsEveryCommandAndFlag(t *testing.T) {
 	require.Zero(t, cli.Main(t.Context(), []string{"--help"}, strings.NewReader(""), &help, &problems, "docs"), problems.String())
 	flags, commands, found := strings.Cut(help.String(), "\nCommands:\n")
 	require.True(t, found)
-	for _, command := range []string{"http", "sandbox", "install"} {
+	for _, command := range []string{"http", "sandbox", "install", "journal"} {
 		help.Reset()
 		require.Zero(t, cli.Main(t.Context(), []string{command, "--help"}, strings.NewReader(""), &help, &problems, "docs"), problems.String())
 		flags += help.String()
@@ -57,6 +57,25 @@ func TestTheReadmeKnowsEveryCommandAndFlag(t *testing.T) {
 	}
 	for _, flag := range regexp.MustCompile("`(--[a-z-]+)").FindAllStringSubmatch(string(page), -1) {
 		require.Contains(t, flags, flag[1], "the README shows a flag that does not exist")
+	}
+}
+
+// TestEveryPromiseHasItsTest: those that the README names are there.
+func TestEveryPromiseHasItsTest(t *testing.T) {
+	root := filepath.Join("..", "..")
+	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	_, promises, found := strings.Cut(string(page), "## What it will not let happen")
+	require.True(t, found)
+	promises, _, _ = strings.Cut(promises, "What it cannot promise")
+	for promise := range strings.SplitSeq(strings.TrimSpace(promises), "\n* ") {
+		tests := regexp.MustCompile(`\[(Test\w+)\]\(([\w/]+_test\.go)\)`).FindAllStringSubmatch(promise, -1)
+		require.True(t, len(tests) > 0 || strings.HasPrefix(promise, "Each line"), "no test holds: %s", promise)
+		for _, test := range tests {
+			code, err := os.ReadFile(filepath.Join(root, test[2]))
+			require.NoError(t, err)
+			require.Contains(t, string(code), "func "+test[1]+"(t *testing.T)")
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/usd"
 	"vast-mcp/internal/view"
 	"vast-mcp/rental"
 	"vast-mcp/vast"
@@ -77,10 +78,13 @@ func (a answers) checkCredit() Check {
 		detail += fmt.Sprintf(", enough for %.1f h", v.RunwayHours)
 	}
 	if v.Autobill {
-		detail += fmt.Sprintf("; autobill charges the card %s when it runs low, so the credit is no ceiling", view.Credit(a.user.AutobillAmount))
+		detail += fmt.Sprintf("; autobill charges the card %s when it runs low, so the credit is no ceiling", usd.Floor(a.user.AutobillAmount))
 	}
-	if v.Credit <= 0 {
+	switch {
+	case v.Credit <= 0:
 		return warning(name, "add credit at https://cloud.vast.ai/billing/; without any, nothing can be rented", "%s", detail)
+	case v.Autobill:
+		return warning(name, "set --daily-budget, which holds whatever the card pays, or turn autobill off at https://cloud.vast.ai/billing/", "%s", detail)
 	}
 	return ok(name, "%s", detail)
 }

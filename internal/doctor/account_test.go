@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"vast-mcp/guard"
 	"vast-mcp/internal/doctor"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
@@ -70,7 +71,7 @@ func TestCredit(t *testing.T) {
 	}{
 		`{"id":1,"credit":0}`:    {doctor.Warning, "$0.00 is left"},
 		`{"id":1,"credit":-1.5}`: {doctor.Warning, "-$1.50 is left"},
-		`{"id":1,"credit":4,"has_billing":true,"autobill_amount":25}`: {doctor.OK, "autobill charges the card $25.00 when it runs low, so the credit is no ceiling"},
+		`{"id":1,"credit":4,"has_billing":true,"autobill_amount":25}`: {doctor.Warning, "autobill charges the card $25.00 when it runs low, so the credit is no ceiling"},
 	} {
 		p.wire.answers = map[string]reply{users: {status: 200, body: body}}
 		p.finds("credit", c.status, c.says)
@@ -83,11 +84,21 @@ func TestPolicy(t *testing.T) {
 	p := healthy(t)
 	p.finds("policy", doctor.OK, "max_dollars_per_hour $1.00 for one instance")
 	p.Policy.MaxPerHour = nil
-	p.finds("policy", doctor.Warning, "set is only default_lease 24 h, max_lease 168 h")
+	p.finds("policy", doctor.Warning, "set is only daily_budget $9.00 on each UTC day, default_lease 24 h, max_lease 168 h")
 	p.Policy.MaxInstances = new(2)
 	p.finds("policy", doctor.OK, "max_instances 2 running")
 	p.Policy.MaxInstances, p.Policy.MaxTotalPerHour = nil, new(2*usd.Dollar)
 	p.finds("policy", doctor.OK, "max_total_dollars_per_hour $2.00")
+	p.Policy.DailyBudget = nil
+	p.finds("policy", doctor.Warning, "nothing limits what a day may cost")
+}
+
+func TestPolicyNamesWhatIsStored(t *testing.T) {
+	p := healthy(t)
+	p.store(guard.Ceiling{Limits: map[string]string{guard.LimitDailyBudget: "3"}})
+	p.finds("policy", doctor.OK, "max_dollars_per_hour $1.00 for one instance, daily_budget $3.00 on each UTC day (ceiling)")
+	p.edit(`UPDATE settings SET body = '{"limits":{"moon-phase":"full"}}'`)
+	p.finds("policy", doctor.Wrong, "moon-phase: there is no such limit")
 }
 
 func TestStateDir(t *testing.T) {

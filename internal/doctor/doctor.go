@@ -58,7 +58,7 @@ func Examine(ctx context.Context, p Patient) Report {
 		m.checkOtherJournals(a),
 		a.checkSSHKeys(),
 		a.checkCredit(),
-		p.checkPolicy(),
+		p.checkPolicy(m),
 		p.checkStateDir(),
 		p.checkJournal(m),
 		m.checkOrders(),

@@ -48,7 +48,7 @@ func healthy(t *testing.T) *patient {
 	require.NoError(t, os.MkdirAll(state, 0o700))
 	p.Patient = doctor.Patient{
 		Key: doctor.Key{From: "VAST_API_KEY"}, Client: client, Fingerprint: "a fingerprint", StateDir: state, Now: now,
-		Policy:  guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour},
+		Policy:  guard.Policy{MaxPerHour: new(usd.Dollar), DailyBudget: new(9 * usd.Dollar), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour},
 		Journal: journal.New(filepath.Join(state, "live", "journal.db"), now),
 	}
 	t.Cleanup(func() { require.NoError(t, p.Journal.Close()) })
@@ -102,6 +102,18 @@ func (p *patient) rent(label string) vast.InstanceID {
 
 func label(nonce string, left time.Duration) string {
 	return rental.FormatLabel("x", rental.Tail{Nonce: nonce, Until: now().Add(left), OnExpiry: rental.OnExpiryStop}, 256)
+}
+
+// store puts a ceiling into the journal.
+func (p *patient) store(c guard.Ceiling) {
+	p.t.Helper()
+	desk := rental.New(rental.Config{Client: p.Client, Journal: p.Journal, Clock: hasty{}, Fingerprint: p.Fingerprint})
+	realm, err := desk.Realm(p.t.Context())
+	require.NoError(p.t, err)
+	_, err = guard.SetCeiling(p.t.Context(), p.Journal, realm, c)
+	require.NoError(p.t, err)
+	require.NoError(p.t, p.Journal.Close())
+	p.wire.sent = nil
 }
 
 // write makes the journal, with an intent under the realm that a desk has.

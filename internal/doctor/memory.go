@@ -21,6 +21,7 @@ type memory struct {
 	err     error  // it does not open
 	chain   error  // it was damaged or edited
 	events  int
+	ceiling guard.Ceiling // the limits that are stored for the account
 
 	unsettled []journal.Intent
 	strangers []vast.Instance // rentals with a lease that it does not know
@@ -50,13 +51,15 @@ func (p Patient) remember(ctx context.Context, a answers) (m memory) {
 		if err != nil {
 			return err
 		}
+		ceiling, ceilingErr := guard.ReadCeiling(tx)
+		m.ceiling = ceiling
 		m.unsettled = slices.DeleteFunc(counting, settled)
 		m.strangers = strangers(a.list, func(nonce string) bool {
 			_, known, lookErr := tx.Intent(nonce)
 			err = errors.Join(err, lookErr)
 			return known
 		})
-		return errors.Join(err, errLooked)
+		return errors.Join(err, ceilingErr, errLooked)
 	})
 	if !errors.Is(err, errLooked) {
 		m.err, m.blocked = err, "the journal does not open"

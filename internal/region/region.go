@@ -89,6 +89,17 @@ func Codes() []string {
 	return all
 }
 
+// Code is the code of the country that a place of the API lies in, such as SE of
+// "Sweden, SE"; empty where it names none.
+func Code(geolocation string) string {
+	last := geolocation[strings.LastIndex(geolocation, ",")+1:]
+	code := strings.ToUpper(strings.TrimSpace(last))
+	if !slices.ContainsFunc(countries(), func(c country) bool { return c.code == code }) {
+		return ""
+	}
+	return code
+}
+
 // maxPlace caps a place in bytes.
 const maxPlace = 60
 

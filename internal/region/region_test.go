@@ -44,6 +44,15 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+func TestCode(t *testing.T) {
+	for in, want := range map[string]string{
+		"Sweden, SE": "SE", ", US": "US", "US": "US", " ,se ": "SE", "Georgia, US": "US", "Georgia, GE": "GE",
+		"": "", "Sweden": "", "Sweden, ": "", "SE, Sweden": "", "Nowhere, ZZ": "", "SE; US": "",
+	} {
+		require.Equal(t, want, region.Code(in), in)
+	}
+}
+
 func FuzzResolve(f *testing.F) {
 	for _, s := range []string{"SE", "Europe", "north_america", "U\xff", "", "å"} {
 		f.Add(s)
@@ -51,6 +60,9 @@ func FuzzResolve(f *testing.F) {
 	known := region.Codes()
 	f.Fuzz(func(t *testing.T, name string) {
 		for _, code := range region.Resolve(name) {
+			require.Contains(t, known, code)
+		}
+		if code := region.Code(name); code != "" {
 			require.Contains(t, known, code)
 		}
 		require.True(t, utf8.ValidString(region.Place(name, "unknown")))

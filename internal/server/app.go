@@ -48,8 +48,8 @@ type Config struct {
 type App struct {
 	config Config
 	desk   *rental.Desk
-	watch  *watch.Watcher
 	guard  *guard.Guard
+	watch  *watch.Watcher
 	runner *tool.Runner
 	sets   []tool.Set
 }
@@ -61,21 +61,23 @@ func New(c Config) (*App, error) {
 		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Policy: c.Policy, ReadOnly: c.Selection.ReadOnly,
 		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint,
 	})
+	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now})
+	a := &App{config: c, desk: desk, guard: g}
 	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{
 		Market: c.Client.Offers, Instances: c.Client.Instances, SSHKeys: c.Client.SSHKeys, Account: c.Client.Account,
 		Billing: c.Client.Billing, Volumes: c.Client.Volumes, APIClock: c.Client, Desk: desk, Watch: watcher,
-		Policy: c.Policy, Sandbox: c.Sandbox,
+		InForce: a.inForce, Sandbox: c.Sandbox,
 	}))
 	if err != nil {
 		return nil, err
 	}
-	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now})
 	runner := tool.NewRunner(tool.Config{
 		Guard: g, Log: c.Log, Explain: tools.Explain, Caller: callerOf, Report: report,
 		ApproveCommand: c.ApproveCommand, Confirm: c.Confirm, Sandbox: c.Sandbox, AnswerWithin: c.AnswerWithin, Now: c.Clock.Now,
 	}, sets)
-	return &App{config: c, desk: desk, watch: watcher, guard: g, runner: runner, sets: sets}, nil
+	a.watch, a.runner, a.sets = watcher, runner, sets
+	return a, nil
 }
 
 // localCaller names whoever talks to this process directly.

@@ -16,6 +16,7 @@ type job struct {
 	call guard.Call
 	end  bool // it only ends something, so it must work with the journal out of order
 	plan func(context.Context) (guard.Plan, error)
+	fit  func(context.Context, guard.Plan, *guard.Refusal) string
 	do   func(context.Context, *guard.Grant) (decided, error)
 }
 
@@ -42,7 +43,7 @@ func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolRes
 	}
 	quote, err := r.guard.Quote(ctx, j.call, plan)
 	if err != nil {
-		return r.twin(ctx, req, j, err)
+		return r.twin(ctx, req, j, j.withFit(ctx, plan, err))
 	}
 	if quote.Ready {
 		return r.redeem(ctx, req, j, quote, plan)

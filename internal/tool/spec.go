@@ -57,6 +57,9 @@ type Guarded[In, Out any] struct {
 	// Plan says what would be done and at what price; its Effect is the tool's.
 	// It changes nothing and may run several times.
 	Plan func(ctx context.Context, c Call, in In) (guard.Plan, error)
+	// Fit names something that would pass where the plan was refused for its
+	// price; empty when there is nothing. nil: nothing is looked for.
+	Fit func(ctx context.Context, in In, p guard.Plan, r *guard.Refusal) string
 	// Do does it, or carries on where an earlier call with the same grant
 	// stopped.
 	Do func(ctx context.Context, c Call, g *guard.Grant, in In) (Out, error)
@@ -117,6 +120,12 @@ func guarded[In any, Out decided](s Spec, e Effect, f Guarded[In, Out]) Tool {
 				p, err := f.Plan(ctx, req.call, in)
 				p.Effect = guard.Effect(e) // judged by what the tool is declared to do, whatever its planner says
 				return p, err
+			},
+			fit: func(ctx context.Context, p guard.Plan, r *guard.Refusal) string {
+				if f.Fit == nil {
+					return ""
+				}
+				return f.Fit(ctx, in, p, r)
 			},
 			do: func(ctx context.Context, g *guard.Grant) (decided, error) {
 				return f.Do(ctx, req.call, g, in)

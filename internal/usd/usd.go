@@ -50,6 +50,19 @@ func Ceil(dollars float64) Amount {
 	return a
 }
 
+// Floor is Ceil for money that is there: it rounds down, for it must not look
+// like more, and what is not an amount is none. It may be below zero.
+func Floor(dollars float64) Amount {
+	if dollars < 0 {
+		return -Ceil(-dollars)
+	}
+	micros := dollars*float64(Dollar) + noise
+	if !(micros < float64(Max)) { // so that NaN is none either
+		return 0
+	}
+	return Amount(micros)
+}
+
 var errSyntax = errors.New("write dollars as digits with at most one point and six decimals, like 0.50")
 
 // Parse reads dollars as a person types them on a command line: digits, at
@@ -103,6 +116,20 @@ func (a Amount) For(d time.Duration) Amount {
 		q++
 	}
 	return Amount(min(q, uint64(Max)))
+}
+
+// Over returns the highest rate in dollars per hour that comes to a at most over
+// d. Over no time any rate does.
+func (a Amount) Over(d time.Duration) Amount {
+	if d <= 0 {
+		return Max
+	}
+	hi, lo := bits.Mul64(uint64(max(a, 0)), uint64(time.Hour))
+	if hi >= uint64(d) {
+		return Max
+	}
+	rate, _ := bits.Div64(hi, lo, uint64(d))
+	return Amount(min(rate, uint64(Max)))
 }
 
 // Float returns the amount in dollars.

@@ -74,3 +74,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestFloorNeverLooksLikeMore(t *testing.T) {
+	for in, want := range map[float64]usd.Amount{
+		0: 0, 0.3: 300_000, 1.5000009: 1_500_000, -1.5000009: -1_500_001,
+		math.NaN(): 0, math.Inf(1): 0, 1e300: 0, math.Inf(-1): -usd.Max,
+	} {
+		require.Equal(t, want, usd.Floor(in), "%v", in)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		dollars := rapid.Float64Range(-1e6, 1e6).Draw(t, "dollars")
+		require.LessOrEqual(t, usd.Floor(dollars).Float(), dollars+1e-8)
+		require.InDelta(t, dollars, usd.Floor(dollars).Float(), 2e-6)
+	})
+}
+
+func TestOverIsTheHighestRateThatFits(t *testing.T) {
+	require.Equal(t, usd.Max, usd.Amount(0).Over(0))
+	require.Equal(t, usd.Max, usd.Max.Over(time.Minute))
+	require.Zero(t, (-usd.Dollar).Over(time.Hour))
+	rapid.Check(t, func(t *rapid.T) {
+		a := usd.Amount(rapid.Int64Range(0, 1e12).Draw(t, "a"))
+		d := time.Duration(rapid.Int64Range(int64(time.Second), int64(10_000*time.Hour)).Draw(t, "d"))
+		rate := a.Over(d)
+		require.LessOrEqual(t, rate.For(d), a)
+		require.Greater(t, (rate + 1).For(d), a)
+	})
+}

@@ -27,7 +27,7 @@ type Account struct {
 // OfAccount is how an agent sees the account of u with all its instances.
 func OfAccount(u vast.User, all []vast.Instance, p guard.Policy, sandbox bool) Account {
 	v := Account{
-		Username: plain.Line(u.Username, 60), Credit: Credit(u.Credit), Instances: len(all),
+		Username: plain.Line(u.Username, 60), Credit: usd.Floor(u.Credit), Instances: len(all),
 		Autobill: u.HasBilling && u.AutobillAmount > 0, Policy: Limits(p), Sandbox: sandbox,
 	}
 	for _, in := range all {
@@ -40,15 +40,6 @@ func OfAccount(u vast.User, all []vast.Instance, p guard.Policy, sandbox bool) A
 		v.RunwayHours = float64(int(v.Credit.Float()/v.PerHour.Float()*10)) / 10
 	}
 	return v
-}
-
-// Credit is money that is there, or was spent: it may be below zero, and
-// rounds down, for it must not look like more.
-func Credit(dollars float64) usd.Amount {
-	if dollars < 0 {
-		return -usd.Ceil(-dollars)
-	}
-	return usd.Amount(dollars*float64(usd.Dollar) + 1e-3)
 }
 
 // Text is the account in a few lines.

@@ -1,24 +1,65 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/plain"
+	"vast-mcp/internal/usd"
 )
 
 // Policy is what the owner allows, and who says yes to the rest.
 type Policy struct {
-	Limits   []Limit    `json:"limits"`
+	Limits   []Rule     `json:"limits"`
 	Mode     guard.Mode `json:"approval_mode"`
+	ModeFrom string     `json:"approval_mode_from"`
 	Approval string     `json:"approval"`
+	Warnings []string   `json:"warnings,omitempty"`
 	Sandbox  bool       `json:"sandbox"`
 }
 
+// Rule is a limit and who set it: a flag, which may be in the environment or
+// left at its default, or the ceiling that is stored for the account.
+type Rule struct {
+	Limit
+	From string `json:"from"`
+}
+
 // OfPolicy is how an agent sees the owner's policy.
-func OfPolicy(p guard.Policy, m guard.Mode, sandbox bool) Policy {
-	return Policy{Limits: Limits(p), Mode: m, Approval: Approval(m), Sandbox: sandbox}
+func OfPolicy(in guard.InForce, sandbox bool) Policy {
+	p := Policy{Limits: []Rule{}, Mode: in.Mode, ModeFrom: from(in.ModeFromCeiling()), Approval: Approval(in.Mode), Sandbox: sandbox}
+	for _, l := range Limits(in.Policy) {
+		p.Limits = append(p.Limits, Rule{l, from(in.FromCeiling(flagOf(l.Name)))})
+	}
+	return p
+}
+
+func from(ceiling bool) string {
+	if ceiling {
+		return "ceiling"
+	}
+	return "flag"
+}
+
+// argument is how agents spell the name of a flag.
+func argument(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+func flagOf(argument string) string { return strings.ReplaceAll(argument, "_", "-") }
+
+// Text is the policy as a table.
+func (p Policy) Text() string {
+	t := table{{"limit", "value", "from"}}
+	for _, r := range p.Limits {
+		t = append(t, []string{r.Name, r.Value, r.From})
+	}
+	text := append(t, []string{"approve", string(p.Mode), p.ModeFrom}).String()
+	for _, w := range p.Warnings {
+		text += "warning: " + w + "\n"
+	}
+	return text
 }
 
 // Approval says in one sentence how a call is approved in mode m.
@@ -44,18 +85,29 @@ type Limit struct {
 // Limits lists the limits in force, those that are not set left out.
 func Limits(p guard.Policy) []Limit {
 	all := []Limit{}
-	add := func(name, value string) { all = append(all, Limit{name, value}) }
-	if p.MaxPerHour != nil {
-		add("max_dollars_per_hour", p.MaxPerHour.String()+" for one instance")
+	add := func(flag, value string) { all = append(all, Limit{argument(flag), value}) }
+	money := func(flag string, a *usd.Amount, what string) {
+		if a != nil {
+			add(flag, a.String()+" "+what)
+		}
 	}
-	if p.MaxTotalPerHour != nil {
-		add("max_total_dollars_per_hour", p.MaxTotalPerHour.String()+" for all that run")
-	}
+	money(guard.LimitPerHour, p.MaxPerHour, "for one instance")
+	money(guard.LimitTotal, p.MaxTotalPerHour, "for all that run")
 	if p.MaxInstances != nil {
-		add("max_instances", strconv.Itoa(*p.MaxInstances)+" running")
+		add(guard.LimitInstances, strconv.Itoa(*p.MaxInstances)+" running")
 	}
-	add("default_lease", fmt.Sprintf("%g h", p.DefaultLease.Hours()))
-	add("max_lease", fmt.Sprintf("%g h", p.MaxLease.Hours()))
+	money(guard.LimitPerRental, p.MaxPerRental, "for one rental")
+	money(guard.LimitDailyBudget, p.DailyBudget, "on each UTC day")
+	money(guard.LimitKeepCredit, p.KeepCredit, "stays")
+	add(guard.LimitDefaultLease, fmt.Sprintf("%g h", p.DefaultLease.Hours()))
+	add(guard.LimitLease, fmt.Sprintf("%g h", p.MaxLease.Hours()))
+	list := func(flag string, list []string) {
+		if list != nil {
+			add(flag, cmp.Or(plain.Line(strings.Join(list, ", "), 200), "none"))
+		}
+	}
+	list(guard.LimitAllowImage, p.AllowImages)
+	list(guard.LimitAllowRegion, p.AllowRegions)
 	return all
 }
 

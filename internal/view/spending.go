@@ -71,7 +71,7 @@ func OfCharges(d Days, only vast.InstanceID, charges iter.Seq2[vast.Charge, erro
 		}
 	}
 	v := Spending{
-		From: d.From.Format(time.DateOnly), To: d.today.Format(time.DateOnly), Total: Credit(total),
+		From: d.From.Format(time.DateOnly), To: d.today.Format(time.DateOnly), Total: usd.Floor(total),
 		ByDay: spent(days), ByInstance: spent(machines), ByKind: spent(kinds), Filter: map[string]any{"days": d.Count},
 	}
 	if only != 0 {
@@ -88,7 +88,7 @@ func kindName(kind string) string {
 func spent(m map[string]float64) []SpentOn {
 	all := []SpentOn{}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		all = append(all, SpentOn{Name: name, Dollars: Credit(m[name])})
+		all = append(all, SpentOn{Name: name, Dollars: usd.Floor(m[name])})
 	}
 	return all
 }
