@@ -244,6 +244,8 @@ func TestWithTheDatabaseGoneNothingIsRentedAndAllCanBeEnded(t *testing.T) {
 			for _, args := range []string{calls[1], strings.Replace(calls[1], "a/b", "c/d", 1)} {
 				res := s.Call("create_instance", args)
 				require.NotNil(t, res.Failure)
+				require.Equal(t, tool.Unavailable, res.Failure.Code, res.Failure.Message)
+				require.Contains(t, res.Failure.Message, "the database of the journal cannot be reached")
 				require.NotContains(t, res.Failure.Message+res.Failure.Next+s.Log.String(), "127.0.0.1", "the address is not told")
 			}
 		}
