@@ -9,12 +9,24 @@ import (
 	"vast-mcp/journal"
 )
 
+// How an answer came, as the journal has it. None is called a person: an agent
+// with a shell, or a client of its own, could have given all but the passphrase.
+const (
+	ViaClient     = "elicitation: the caller's client"
+	ViaCommand    = "command, same user"
+	ViaPassphrase = "command, passphrase"
+	ViaNamed      = "named by the caller"
+	ViaAuto       = "auto: within the owner's limits"
+)
+
 // Answer is a yes or a no and how it came.
 type Answer struct {
 	Yes     bool
-	Via     string
+	Via     string        // one of the constants above
 	Took    time.Duration // from asking to answering; zero when nobody was asked
 	OutBand bool          // came from outside the call, so the quote lives longer
+
+	proven bool // with the approver's passphrase
 }
 
 // nobodyAsked is how fast an answer must be to prove that no person saw the
@@ -27,7 +39,7 @@ func (a Answer) Unasked() bool { return !a.Yes && a.Took > 0 && a.Took < nobodyA
 // Asked notes that the client of the caller is being asked now.
 func (g *Guard) Asked(ctx context.Context, q Quote) error {
 	if q.Unwritten {
-		return nil
+		return g.loose.change(q.ID, g.now(), func(kept *Quote) { kept.askedAt = g.now() })
 	}
 	return g.journal.Tx(ctx, q.realm, func(tx *journal.Tx) error {
 		_, err := tx.SwapQuote(q.ID, func(row *journal.Quote) { row.AskedAt = g.now() }, journal.Open, journal.Approved)
@@ -50,8 +62,7 @@ func (g *Guard) Answer(ctx context.Context, q Quote, a Answer) (Quote, error) {
 		return q, nil
 	}
 	if q.Unwritten {
-		q.Ready = a.Yes
-		return q, nil
+		return g.answerUnwritten(q, a.Yes)
 	}
 	err := g.journal.Tx(ctx, q.realm, func(tx *journal.Tx) error {
 		row, found, err := tx.Quote(q.ID)
@@ -73,12 +84,24 @@ func answer(tx *journal.Tx, row journal.Quote, a Answer) (journal.Quote, error) 
 	if !row.Live(tx.Now()) {
 		return row, ErrNotWaiting
 	}
-	word, state := "approved", journal.Approved
-	if !a.Yes {
-		word, state = "declined", journal.Declined
+	set, err := sealed(tx)
+	if err != nil {
+		return row, err
 	}
-	row, err := tx.SwapQuote(row.ID, func(q *journal.Quote) {
+	word, state := "approved", journal.Approved
+	switch {
+	case !a.Yes:
+		word, state = "declined", journal.Declined
+	case set && !a.proven:
+		return row, ErrNeedsPassphrase
+	case a.proven && !set:
+		return row, errMeanwhile
+	}
+	row, err = tx.SwapQuote(row.ID, func(q *journal.Quote) {
 		q.State = state
+		if a.proven {
+			q.Mode = rule(Operator, true) // it may be older than the approver
+		}
 		if !a.Yes {
 			q.ClosedAt = tx.Now()
 		} else if a.OutBand {
@@ -98,11 +121,12 @@ func answer(tx *journal.Tx, row journal.Quote, a Answer) (journal.Quote, error) 
 type Waiting struct {
 	Realm     string
 	ID        string
-	Code      string
+	Code      string // empty while an approver is set
 	Caller    string
 	Tool      string
 	Plan      Plan
 	Approved  bool
+	Sealed    bool // an approver is set: only ApproveWaiting approves it
 	ExpiresAt time.Time
 }
 
@@ -111,23 +135,33 @@ func ListWaiting(ctx context.Context, j *journal.Journal, now time.Time) ([]Wait
 	if !j.Exists() {
 		return nil, nil
 	}
+	set, err := HasApprover(ctx, j)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := j.Waiting(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []Waiting
 	for _, r := range rows {
-		if r.Live(now) && !rowPlan(r.Quote).Free {
-			all = append(all, Waiting{
-				Realm: r.Realm, ID: r.ID, Code: r.Code, Caller: r.Caller, Tool: r.Tool, Plan: rowPlan(r.Quote),
-				Approved: r.State == journal.Approved, ExpiresAt: r.ExpiresAt,
-			})
+		if !r.Live(now) || rowPlan(r.Quote).Free {
+			continue
 		}
+		w := Waiting{
+			Realm: r.Realm, ID: r.ID, Caller: r.Caller, Tool: r.Tool, Plan: rowPlan(r.Quote),
+			Approved: r.State == journal.Approved && (!set || r.Mode == rule(Operator, true)), Sealed: set, ExpiresAt: r.ExpiresAt,
+		}
+		if !set {
+			w.Code = r.Code
+		}
+		all = append(all, w)
 	}
 	return all, nil
 }
 
-// AnswerWaiting records an answer from the command line.
+// AnswerWaiting records an answer from the command line. A yes fails with
+// ErrNeedsPassphrase while an approver is set: see ApproveWaiting.
 func AnswerWaiting(ctx context.Context, j *journal.Journal, w Waiting, a Answer) error {
 	return j.Tx(ctx, w.Realm, func(tx *journal.Tx) error {
 		row, found, err := tx.Quote(w.ID)
@@ -135,7 +169,7 @@ func AnswerWaiting(ctx context.Context, j *journal.Journal, w Waiting, a Answer)
 			return err
 		}
 		if !found {
-			return fmt.Errorf("%s: %w", w.Code, ErrNotWaiting)
+			return fmt.Errorf("%s: %w", w.ID, ErrNotWaiting)
 		}
 		_, err = answer(tx, row, a)
 		return err

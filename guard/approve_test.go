@@ -248,6 +248,6 @@ func TestAnAnswerInTheWrongRealmIsNoAnswer(t *testing.T) {
 	w.Realm = bob
 	err := guard.AnswerWaiting(t.Context(), r.config.Journal, w, guard.Answer{Yes: true, OutBand: true})
 	require.ErrorIs(t, err, guard.ErrNotWaiting)
-	require.ErrorContains(t, err, q.Code)
+	require.ErrorContains(t, err, q.ID)
 	require.Equal(t, journal.Open, r.state(q))
 }

@@ -37,7 +37,7 @@ func (c Ceiling) policy() (p Policy, err error) {
 }
 
 // modes are the approval modes, the loosest first.
-func modes() []Mode { return []Mode{"auto", Model, Client, Operator} }
+func modes() []Mode { return []Mode{Auto, Model, Client, Operator} }
 
 // tighter is the mode of the two under which less happens unasked.
 func tighter(a, b Mode) Mode {
@@ -51,6 +51,7 @@ func tighter(a, b Mode) Mode {
 type InForce struct {
 	Policy Policy
 	Mode   Mode
+	Sealed bool // an approver is set: only the passphrase approves, whatever the mode was
 
 	started     Policy
 	startedMode Mode
@@ -62,7 +63,15 @@ func (i InForce) FromCeiling(limit string) bool {
 }
 
 // ModeFromCeiling reports whether the approval mode is the ceiling's.
-func (i InForce) ModeFromCeiling() bool { return i.Mode != i.startedMode }
+func (i InForce) ModeFromCeiling() bool { return !i.Sealed && i.Mode != i.startedMode }
+
+// WithApprover is i when an approver is set, or is not.
+func (i InForce) WithApprover(set bool) InForce {
+	if i.Sealed = set; set {
+		i.Mode = Operator
+	}
+	return i
+}
 
 // Under is what holds of policy and mode under the ceiling. It fails when the
 // ceiling cannot be read.
@@ -168,7 +177,12 @@ func (g *Guard) inForce(tx *journal.Tx) (InForce, error) {
 	if err != nil {
 		return InForce{}, err
 	}
-	return c.Under(g.policy, g.mode)
+	set, err := sealed(tx)
+	if err != nil {
+		return InForce{}, err
+	}
+	in, err := c.Under(g.policy, g.mode)
+	return in.WithApprover(set), err
 }
 
 // InForce is what holds now. Where the ceiling cannot be read, as without an API
@@ -177,6 +191,9 @@ func (g *Guard) InForce(ctx context.Context) (InForce, error) {
 	started := InForce{Policy: g.policy, Mode: g.mode, started: g.policy, startedMode: g.mode}
 	if !g.journal.Exists() {
 		return started, nil // and reading makes none
+	}
+	if set, err := HasApprover(ctx, g.journal); err == nil {
+		started = started.WithApprover(set)
 	}
 	realm, err := g.world.Realm(ctx)
 	if err != nil {

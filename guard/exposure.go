@@ -34,6 +34,7 @@ type Rental struct {
 	Started  time.Time  // on the API's clock; zero: unknown
 	Until    time.Time  // end of its lease; zero when it carries none
 	OnExpiry string
+	Traffic  usd.Amount // what its traffic has cost so far
 }
 
 // Charge is what was charged for one instance.

@@ -130,7 +130,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 		in.Began = p.Until.Add(-p.Lease)
 	}
 	if q.Unwritten {
-		return &Grant{realm: q.realm, plan: p, intent: in, atWork: &g.atWork}, nil
+		return g.redeemUnwritten(q, &Grant{realm: q.realm, plan: p, intent: in, atWork: &g.atWork})
 	}
 	exposure := q.exposure
 	if g.now().Sub(exposure.At) > freshFor {
@@ -148,7 +148,10 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 		case row.State == journal.Redeemed:
 			return grant.join(tx, row)
 		}
-		if err := g.redeem(tx, c, row, p, exposure); err != nil {
+		if grant.plan, err = own(tx, c, p); err != nil {
+			return err
+		}
+		if err := g.redeem(tx, c, row, grant.plan, exposure); err != nil {
 			return err
 		}
 		return tx.PutIntent(in)
@@ -175,7 +178,11 @@ func (g *Guard) redeem(tx *journal.Tx, c Call, row journal.Quote, p Plan, e Expo
 	if p.Free {
 		from = append(from, journal.Open)
 	}
-	if !row.Live(tx.Now()) || !rowPlan(row).covers(p) {
+	in, err := g.inForce(tx)
+	if err != nil {
+		return err
+	}
+	if !row.Live(tx.Now()) || row.Mode != rule(in.Mode, in.Sealed) || !rowPlan(row).covers(p) {
 		return ErrNotWaiting
 	}
 	if _, _, stands, err := g.standing(tx, c, row.Digest); err != nil || stands {
@@ -184,13 +191,13 @@ func (g *Guard) redeem(tx *journal.Tx, c Call, row journal.Quote, p Plan, e Expo
 	if _, err := g.judge(tx, p, e); err != nil {
 		return err
 	}
-	_, err := tx.SwapQuote(row.ID, func(row *journal.Quote) {
+	_, err = tx.SwapQuote(row.ID, func(row *journal.Quote) {
 		row.State, row.ClosedAt = journal.Redeemed, tx.Now()
 	}, from...)
 	if err != nil {
 		return err
 	}
-	return tx.Append("redeemed", row.ID, map[string]any{"nonce": p.Nonce, "rate": p.Rate})
+	return tx.Append("redeemed", row.ID, map[string]any{"nonce": p.Nonce, "rate": p.Rate, "free": p.Free})
 }
 
 // Resume returns the grant that the same call was given before, if its intent

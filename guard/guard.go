@@ -31,6 +31,7 @@ type Guard struct {
 	mode    Mode
 	key     func() ([]byte, error)
 	now     func() time.Time
+	loose   unwritten
 	atWork  atWork
 }
 
@@ -52,7 +53,7 @@ func New(c Config) *Guard {
 // Policy returns the limits in force.
 func (g *Guard) Policy() Policy { return g.policy }
 
-// Mode returns who may approve.
+// Mode returns who the owner wants to approve.
 func (g *Guard) Mode() Mode { return g.mode }
 
 // Call identifies one tool call. The same call, made again, finds the same quote.
@@ -67,10 +68,13 @@ type Call struct {
 // Quote is a priced plan as the caller sees it.
 type Quote struct {
 	ID        string
-	Code      string
+	Code      string // empty while an approver is set
 	Plan      Plan
 	Most      usd.Amount
 	ExpiresAt time.Time
+	Mode      Mode // who may approve it: Operator while an approver is set
+	Sealed    bool // an approver is set: only the approve command with the passphrase counts
+	Asks      bool // the caller's client may ask its user
 	Ready     bool // approved, or allowed without asking
 	Quiet     bool // a person said no to this tool a moment ago: do not ask again, leave it to the approve command
 	Unwritten bool // the journal is out of order: only an answer within this call counts
@@ -119,7 +123,7 @@ func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
 		return g.quote(tx, c, &q)
 	})
 	if err != nil && p.Effect == Destroy && !errors.Is(err, ErrOtherCall) && !errors.Is(err, ErrGranted) && ctx.Err() == nil {
-		return Quote{ID: newQuoteID(), Plan: p, realm: realm, Unwritten: true, Ready: p.Free, ExpiresAt: g.now().Add(quoteLife)}, nil
+		return g.quoteUnwritten(realm, c, p)
 	}
 	return q, err
 }
@@ -137,32 +141,36 @@ func (g *Guard) quote(tx *journal.Tx, c Call, q *Quote) error {
 	if err != nil {
 		return err
 	}
+	if err := g.rules(tx, c, q); err != nil {
+		return err
+	}
 	q.Plan.Warnings = slices.Concat(q.Plan.Warnings, warnings)
 	row, found, err := tx.LastQuote(c.Caller, c.Tool, sum)
 	if err != nil {
 		return err
 	}
-	if c.Named != "" && (g.mode != Model || !found || row.ID != c.Named) {
+	if c.Named != "" && (!q.takesName(g.mode) || !found || row.ID != c.Named) {
 		return ErrOtherCall
 	}
-	if !found || !row.Live(tx.Now()) || row.Mode != string(g.mode) || !rowPlan(row).covers(q.Plan) {
-		if row, err = g.newRow(tx, c, sum, q.Plan, row); err != nil {
-			return err
-		}
-	} else if c.Named != "" && row.State == journal.Open {
-		if row, err = answer(tx, row, Answer{Yes: true, Via: "named by the caller"}); err != nil {
+	if !found || !row.Live(tx.Now()) || row.Mode != q.rule() || !rowPlan(row).covers(q.Plan) {
+		if row, err = g.newRow(tx, c, sum, q, row); err != nil {
 			return err
 		}
 	}
-	q.Quiet, err = quiet(tx, c, q.Plan)
+	if row, err = g.echo(tx, c, *q, row); err != nil {
+		return err
+	}
 	q.fill(row)
-	return err
+	return nil
 }
 
 // fill copies what the journal holds. The price shown stays the one that was
 // quoted first, even if the plan has become cheaper.
 func (q *Quote) fill(row journal.Quote) {
-	q.ID, q.Code, q.ExpiresAt, q.askedAt = row.ID, row.Code, row.ExpiresAt, row.AskedAt
+	q.ID, q.ExpiresAt, q.askedAt = row.ID, row.ExpiresAt, row.AskedAt
+	if !q.Sealed {
+		q.Code = row.Code
+	}
 	q.Most, q.Plan.Rate = row.Most, max(row.Rate, q.Plan.Rate)
 	q.Ready = row.State == journal.Approved || q.Plan.Free
 }
@@ -173,18 +181,19 @@ func rowPlan(row journal.Quote) (p Plan) {
 }
 
 // newRow writes a fresh quote and retires the one it replaces.
-func (g *Guard) newRow(tx *journal.Tx, c Call, sum string, p Plan, old journal.Quote) (journal.Quote, error) {
+func (g *Guard) newRow(tx *journal.Tx, c Call, sum string, q *Quote, old journal.Quote) (journal.Quote, error) {
 	if old.Live(tx.Now()) {
 		if _, err := tx.SwapQuote(old.ID, func(q *journal.Quote) { q.State = journal.Superseded }, old.State); err != nil {
 			return old, err
 		}
 	}
+	p := q.Plan
 	plan, err := json.Marshal(p)
 	if err != nil {
 		return old, err
 	}
 	row := journal.Quote{
-		ID: newQuoteID(), Code: newCode(), Caller: c.Caller, Tool: c.Tool, Digest: sum, Mode: string(g.mode),
+		ID: newQuoteID(), Code: newCode(), Caller: c.Caller, Tool: c.Tool, Digest: sum, Mode: q.rule(),
 		State: journal.Open, Plan: plan, Rate: p.Rate, Most: p.Most(),
 		CreatedAt: tx.Now(), ExpiresAt: tx.Now().Add(quoteLife),
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,22 +60,95 @@ func TestWithoutAJournalAnAnswerInTheCallCounts(t *testing.T) {
 	require.False(t, q.Ready)
 	require.Regexp(t, `^q_[0-9a-z]{26}$`, q.ID)
 	require.Equal(t, epoch.Add(10*time.Minute), q.ExpiresAt)
-	require.NoError(t, r.Asked(t.Context(), q))
 	require.Zero(t, r.SinceAsked(q))
+	require.NoError(t, r.Asked(t.Context(), q))
+	r.clock.pass(3 * time.Second)
+	again := r.quoted(call("{}"), p)
+	require.Equal(t, q.ID, again.ID, "the second round finds what was asked")
+	require.Equal(t, 3*time.Second, r.SinceAsked(again))
 
-	no, err := r.Redeem(t.Context(), call("{}"), q, p)
-	require.ErrorIs(t, err, guard.ErrNotWaiting)
-	require.Nil(t, no)
-	for _, a := range []guard.Answer{{Took: time.Millisecond}, {Took: time.Minute}} {
-		got, err := r.Answer(t.Context(), q, a)
-		require.NoError(t, err)
-		require.False(t, got.Ready)
+	for _, ready := range []bool{true, false} {
+		q.Ready = ready
+		no, err := r.Redeem(t.Context(), call("{}"), q, p)
+		require.ErrorIs(t, err, guard.ErrNotWaiting, "whatever the quote says")
+		require.Nil(t, no)
 	}
+	got, err := r.Answer(t.Context(), q, guard.Answer{Took: time.Millisecond})
+	require.NoError(t, err, "nobody can have said that")
+	require.False(t, got.Ready)
 	yes, err := r.Answer(t.Context(), q, guard.Answer{Yes: true, Took: time.Millisecond})
 	require.NoError(t, err)
 	require.True(t, yes.Ready)
 	r.carriedOut(yes, p)
-	require.NotEqual(t, q.ID, r.quoted(call("{}"), p).ID, "nothing is remembered")
+	_, err = r.Redeem(t.Context(), call("{}"), yes, p)
+	require.ErrorIs(t, err, guard.ErrNotWaiting, "leave is given once")
+	require.NotEqual(t, q.ID, r.quoted(call("{}"), p).ID)
+}
+
+func TestWithoutAJournalANoVoidsTheQuote(t *testing.T) {
+	r := broken(t)
+	q := r.quoted(call("{}"), r.act(guard.Destroy))
+	_, err := r.Answer(t.Context(), q, guard.Answer{Took: time.Minute})
+	require.NoError(t, err)
+	_, err = r.Answer(t.Context(), q, guard.Answer{Yes: true})
+	require.ErrorIs(t, err, guard.ErrNotWaiting)
+	require.ErrorIs(t, r.Asked(t.Context(), q), guard.ErrNotWaiting)
+	got := r.quoted(call("{}"), r.act(guard.Destroy))
+	require.NotEqual(t, q.ID, got.ID)
+	require.True(t, got.Asks, "it ends something, so it may be asked again")
+}
+
+func TestWhatIsKeptWithoutAJournalIsOfOneCallAndEnds(t *testing.T) {
+	r := broken(t)
+	p := r.act(guard.Destroy)
+	q := r.quoted(call("{}"), p)
+	ann := call("{}")
+	ann.Caller = "ann"
+	for name, got := range map[string]guard.Quote{
+		"other arguments": r.quoted(call("other"), p),
+		"another caller":  r.quoted(ann, p),
+		"dearer":          r.quoted(call("{}"), again{plan: func(p *guard.Plan) { p.Binding = "other" }}.of(p)),
+	} {
+		require.NotEqual(t, q.ID, got.ID, name)
+	}
+	require.Equal(t, q.ID, r.quoted(call("{}"), p).ID)
+	r.clock.pass(10 * time.Minute)
+	_, err := r.Answer(t.Context(), q, guard.Answer{Yes: true})
+	require.ErrorIs(t, err, guard.ErrNotWaiting, "it expired")
+
+	q = r.quoted(call("{}"), p)
+	for i := range 64 {
+		r.quoted(call(strings.Repeat("x", i+1)), p)
+	}
+	require.NotEqual(t, q.ID, r.quoted(call("{}"), p).ID, "the oldest made room")
+}
+
+func TestWithoutAJournalTheLabelSaysWhoseItIs(t *testing.T) {
+	for m, ready := range map[guard.Mode]bool{guard.Client: false, guard.Operator: false, guard.Model: false, guard.Auto: true} {
+		r := broken(t, mode(m))
+		mine, theirs := r.act(guard.Destroy), r.act(guard.Destroy)
+		mine.Targets, theirs.Targets = []guard.Target{{Instance: 1, Ours: true}}, []guard.Target{{Instance: 2}}
+		require.Equal(t, ready, r.quoted(call("mine"), mine).Ready, m)
+		got := r.quoted(call("theirs"), theirs)
+		require.False(t, got.Ready, m)
+		require.Equal(t, m != guard.Operator, got.Asks, "only the owner's terminal in mode operator")
+		theirs.Free, mine.Free = true, true
+		require.False(t, r.quoted(call("stop theirs"), theirs).Ready)
+		require.True(t, r.quoted(call("stop mine"), mine).Ready)
+	}
+}
+
+func TestWithoutAJournalAQuoteCanBeNamedInModeModel(t *testing.T) {
+	r := broken(t, mode(guard.Model))
+	p := r.act(guard.Destroy)
+	named := call("{}")
+	named.Named = r.quoted(call("{}"), p).ID
+	r.carriedOut(r.quoted(named, p), p)
+	for _, m := range []guard.Mode{guard.Model, guard.Client, guard.Auto} {
+		other := broken(t, mode(m))
+		_, err := other.Quote(t.Context(), named, p)
+		require.ErrorIs(t, err, guard.ErrOtherCall, m)
+	}
 }
 
 // carriedOut redeems q and does all that a tool does with a grant.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"vast-mcp/internal/plain"
 	"vast-mcp/internal/usd"
 )
 
@@ -81,7 +82,30 @@ func (p Plan) AfterStopPerDay() usd.Amount { return p.DiskRate.For(24 * time.Hou
 // Target is an instance that a plan would end.
 type Target struct {
 	Instance int64 `json:"instance"`
-	Ours     bool  `json:"ours"` // it carries a lease of this program
+	Ours     bool  `json:"ours"` // it carries a lease of this program and, as far as the journal knows, is the caller's own
+}
+
+// foreign reports whether the plan would end what is not the caller's own.
+func (p Plan) foreign() bool {
+	return slices.ContainsFunc(p.Targets, func(t Target) bool { return !t.Ours })
+}
+
+// disown returns p with a warning for each target that is not the caller's own:
+// one without a lease of this program, or one that others rented through it.
+// Such a plan is never free.
+func (p Plan) disown(others func(instance int64) bool) Plan {
+	p.Targets, p.Warnings = slices.Clone(p.Targets), slices.Clone(p.Warnings)
+	for i, t := range p.Targets {
+		switch {
+		case !t.Ours:
+			p.Warnings = append(p.Warnings, fmt.Sprintf("instance %d was not rented by this program", t.Instance))
+		case others(t.Instance):
+			p.Warnings = append(p.Warnings, fmt.Sprintf("instance %d was rented by another caller", t.Instance))
+			p.Targets[i].Ours = false
+		}
+	}
+	p.Free = p.Free && !p.foreign()
+	return p
 }
 
 // judged reports whether the owner's limits are about the plan: ending
@@ -118,12 +142,16 @@ func (p Plan) Shown() []Fact {
 	return all
 }
 
-// Text is Shown with the summary above it.
+// longestFact bounds a line of what a person is shown.
+const longestFact = 400
+
+// Text is Shown with the summary above it. No value can pass for a line of its
+// own, or hide one.
 func (p Plan) Text() string {
 	var b strings.Builder
-	b.WriteString(p.Summary + "\n")
+	b.WriteString(plain.Line(p.Summary, longestFact) + "\n")
 	for _, f := range p.Shown() {
-		fmt.Fprintf(&b, "  %-10s %s\n", f.Name, f.Value)
+		fmt.Fprintf(&b, "  %-10s %s\n", plain.Line(f.Name, longestFact), plain.Line(f.Value, longestFact))
 	}
 	return b.String()
 }
@@ -132,5 +160,5 @@ func (p Plan) Text() string {
 // dearer.
 func (p Plan) covers(q Plan) bool {
 	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease &&
-		p.Free == q.Free && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.DiskRate <= p.DiskRate && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
+		p.Free == q.Free && (p.foreign() || !q.foreign()) && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.DiskRate <= p.DiskRate && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
 }

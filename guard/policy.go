@@ -16,6 +16,7 @@ const (
 	Client   Mode = "client"   // the MCP client asks its user
 	Operator Mode = "operator" // only the approve command counts
 	Model    Mode = "model"    // the caller names the quote: for trusted pipelines
+	Auto     Mode = "auto"     // nobody, within the limits; for what is not the caller's own, as Client
 )
 
 // The limits, by the names of their flags.

@@ -118,6 +118,12 @@ func TestAnotherPlanIsAnotherQuote(t *testing.T) {
 	}
 }
 
+// of is p as a has it.
+func (a again) of(p guard.Plan) guard.Plan {
+	a.plan(&p)
+	return p
+}
+
 // stay is the same without more time passing.
 func (a again) stay() again {
 	a.passed = 0

@@ -13,7 +13,16 @@ const Own = ""
 // Setting reads the realm's setting of that name into value; ok is false, and
 // value untouched, when it was never put.
 func (t *Tx) Setting(name string, value any) (ok bool, err error) {
-	raw, ok, err := one[json.RawMessage](t, `SELECT body FROM settings WHERE realm = ? AND name = ?`, t.realm, name)
+	return t.setting(t.realm, name, value)
+}
+
+// OwnSetting is Setting of the journal itself, in a transaction of any realm.
+func (t *Tx) OwnSetting(name string, value any) (ok bool, err error) {
+	return t.setting(Own, name, value)
+}
+
+func (t *Tx) setting(realm, name string, value any) (ok bool, err error) {
+	raw, ok, err := one[json.RawMessage](t, `SELECT body FROM settings WHERE realm = ? AND name = ?`, realm, name)
 	if err != nil || !ok {
 		return false, err
 	}

@@ -38,16 +38,20 @@ func onMarket(t *testing.T, r *rig.Rig) bench {
 func newBench(t *testing.T, d prompts.Deps) bench {
 	t.Helper()
 	d.Explain, d.Sandbox, d.Now, d.Log = tools.Explain, true, time.Now, slog.New(slog.DiscardHandler)
-	if d.Mode == "" {
-		d.Mode = guard.Client
-	}
 	d.Lease = 24 * time.Hour
-	d.InForce = func(context.Context) guard.InForce {
-		return guard.InForce{Policy: guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: d.Lease, MaxLease: 168 * time.Hour}, Mode: d.Mode}
+	if d.InForce == nil {
+		d.InForce = approving(guard.Client)
 	}
 	s := server.NewMCPServer("test", "1", server.WithPromptCapabilities(false), server.WithCompletions(), server.WithPromptCompletionProvider(prompts.NewCompleter(d)))
 	prompts.Register(s, d)
 	return bench{t, s}
+}
+
+// approving is a policy under which mode m approves.
+func approving(m guard.Mode) func(context.Context) guard.InForce {
+	return func(context.Context) guard.InForce {
+		return guard.InForce{Policy: guard.Policy{MaxPerHour: new(usd.Dollar), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}, Mode: m}
+	}
 }
 
 // answer is what came back.

@@ -55,7 +55,7 @@ func (r *room) spending(ctx context.Context, count int) string {
 	return spending.Text()
 }
 
-func (r *room) costScript(args arguments) script {
+func (r *room) costScript(ctx context.Context, args arguments) script {
 	return script{
 		task: fmt.Sprintf("Review what I spend on Vast.ai. Look back %s days.", cmp.Or(args["days"], strconv.Itoa(proposedDays))),
 		steps: []string{
@@ -63,7 +63,7 @@ func (r *room) costScript(args arguments) script {
 			"Point out waste: stopped instances that pay for a disk, instances that are stuck, offline or in an error state, running ones that I may have forgotten, and those without a lease.",
 			"For the dearest running instance call search_offers for the same GPU. If the same costs a fifth less elsewhere, say so, and that moving means renting anew and copying the data.",
 			"List what could be saved, the largest first: what to do, what it saves per hour and in 30 days, and what would be lost.",
-			"Change nothing unless I say so. Then use stop_instance or destroy_instance. " + view.Approval(r.Mode),
+			"Change nothing unless I say so. Then use stop_instance or destroy_instance. " + view.Approval(r.InForce(ctx).Mode),
 		},
 	}
 }

@@ -33,7 +33,7 @@ func (r *room) patient(ctx context.Context, args arguments) (string, error) {
 	return clip(view.OfInstance(in, r.APIClock.ServerTime()).Text(), maxPatient) + summary, nil
 }
 
-func (r *room) diagnoseScript(args arguments) script {
+func (r *room) diagnoseScript(ctx context.Context, args arguments) script {
 	return script{
 		task: "Find out what is wrong with instance " + args["instance_id"] + " on Vast.ai, and help me get on.",
 		steps: []string{
@@ -43,7 +43,7 @@ func (r *room) diagnoseScript(args arguments) script {
 			"Tell me in plain words what is wrong, how sure you are, and what shows it.",
 			"Offer me what can be done, with what each costs and loses: reboot_instance keeps the disk and costs nothing more, start_instance starts a stopped one and costs money, " +
 				"destroy_instance erases the disk and ends all costs, after which search_offers finds another machine.",
-			"Change nothing unless I say so. " + view.Approval(r.Mode),
+			"Change nothing unless I say so. " + view.Approval(r.InForce(ctx).Mode),
 		},
 	}
 }

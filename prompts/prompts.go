@@ -59,7 +59,6 @@ type Deps struct {
 	APIClock  APIClock
 	InForce   func(ctx context.Context) guard.InForce
 	Lease     time.Duration // of a rental that names none
-	Mode      guard.Mode
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others
 	Log       *slog.Logger              // gets the errors that Explain does not know
@@ -81,7 +80,7 @@ type prompt struct {
 	needs            string // the tool without which it is pointless
 	arguments        []argument
 	facts            func(context.Context, arguments) (string, error)
-	script           func(arguments) script
+	script           func(context.Context, arguments) script
 }
 
 // argument is what a prompt can be told.
@@ -155,7 +154,7 @@ func (p prompt) accept(given map[string]string) (arguments, error) {
 // render is the whole prompt: the task, the steps, and the facts as data.
 func (r *room) render(ctx context.Context, p prompt, args arguments) string {
 	first, facts := r.gather(ctx, p, args)
-	s := p.script(args)
+	s := p.script(ctx, args)
 	var b strings.Builder
 	b.WriteString(s.task + "\n")
 	for _, wish := range s.wishes {

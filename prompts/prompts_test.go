@@ -63,9 +63,9 @@ func TestThePromptsNameWhatThereIs(t *testing.T) {
 }
 
 func TestThePromptsTellHowApprovalGoes(t *testing.T) {
-	for mode, want := range map[guard.Mode]string{guard.Client: "ask the user first", guard.Operator: "approved by the owner", guard.Model: "set to its quote_id"} {
+	for mode, want := range map[guard.Mode]string{guard.Client: "ask the user first", guard.Operator: "approved by the owner", guard.Model: "set to its quote_id", guard.Auto: "within the owner's limits"} {
 		a := &api{rows: []vast.Instance{{ID: 5}}}
-		b := newBench(t, prompts.Deps{Instances: a, Market: a, Templates: a, Account: a, Billing: a, APIClock: a, Mode: mode})
+		b := newBench(t, prompts.Deps{Instances: a, Market: a, Templates: a, Account: a, Billing: a, APIClock: a, InForce: approving(mode)})
 		for name, args := range each() {
 			require.Contains(t, b.get(name, args), want, "%s in mode %s", name, mode)
 		}

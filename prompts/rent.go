@@ -1,6 +1,7 @@
 package prompts
 
 import (
+	"context"
 	"fmt"
 
 	"vast-mcp/internal/view"
@@ -33,7 +34,7 @@ func (r *room) rentGPU() prompt {
 	}
 }
 
-func (r *room) rentScript(args arguments) script {
+func (r *room) rentScript(ctx context.Context, args arguments) script {
 	return script{
 		task:   "Help me rent a GPU on Vast.ai. This is what I want, and what is proposed where I said nothing:",
 		wishes: r.wishes(args),
@@ -45,7 +46,7 @@ func (r *room) rentScript(args arguments) script {
 				"Show me up to three offers with price per hour, region and reliability, and recommend one. If there are none, say which wish to loosen.",
 			"If list_ssh_keys is empty, ask me for my public SSH key and use add_ssh_key: an instance gets the keys that are there when it is rented.",
 			"create_instance with the offer_id that I choose, the image or template_hash, disk_gb and lease_hours. It costs money from then on. " +
-				view.Approval(r.Mode) + " If the outcome is unknown, do not rent another: repeat the same call.",
+				view.Approval(r.InForce(ctx).Mode) + " If the outcome is unknown, do not rent another: repeat the same call.",
 			"wait_for_instance until it is ready. Then tell me its id, the SSH command, the price per hour, and when the lease ends and what happens then.",
 			"Remind me that a stopped instance goes on costing its disk, and that destroy_instance ends all costs.",
 		},

@@ -1,6 +1,10 @@
 package prompts
 
-import "vast-mcp/internal/view"
+import (
+	"context"
+
+	"vast-mcp/internal/view"
+)
 
 func (r *room) tearDown() prompt {
 	return prompt{
@@ -16,7 +20,7 @@ func isID(value string) bool {
 	return ok
 }
 
-func (r *room) tearDownScript(args arguments) script {
+func (r *room) tearDownScript(ctx context.Context, args arguments) script {
 	task := "Help me end the instances on Vast.ai that I no longer need."
 	if id := args["instance_id"]; id != "" {
 		task = "Help me end instance " + id + " on Vast.ai."
@@ -27,7 +31,7 @@ func (r *room) tearDownScript(args arguments) script {
 			"Look at the facts below and call list_instances. Show me what there is, with what each costs per hour while it runs and while it is stopped.",
 			"Ask me which to end, and how: stop_instance keeps the disk, which goes on costing money; destroy_instance erases the disk for good and ends all costs.",
 			"Before you destroy one, ask whether I have saved what is on its disk.",
-			"Call stop_instance or destroy_instance, only for what I named. " + view.Approval(r.Mode),
+			"Call stop_instance or destroy_instance, only for what I named. " + view.Approval(r.InForce(ctx).Mode),
 			"Call wait_for_instance until gone, or until stopped. Say that it is over only when it was seen to be.",
 			"Call get_account, and tell me what is left and what it costs per hour.",
 		},

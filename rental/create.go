@@ -27,6 +27,9 @@ const (
 	seenWithin = 15 * time.Second // how long a fresh machine may take to show up
 	seenPause  = time.Second
 	waitOthers = 40 * time.Second // how long to wait for another call with the same grant
+	// settleWithin is how long the work may go on beside the order itself. What
+	// is open then is left to whoever settles next.
+	settleWithin = time.Minute
 )
 
 // Create carries out a granted rental, or carries on where an earlier call
@@ -54,9 +57,11 @@ func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.C
 			}
 			answers <- a
 		}()
-		working := context.WithoutCancel(ctx)
+		written := context.WithoutCancel(ctx)
+		working, cancel := context.WithTimeout(written, d.orderWithin+settleWithin)
+		defer cancel()
 		res, err := work(working)
-		a.res, a.err = d.outcome(working, g, res, err)
+		a.res, a.err = d.outcome(written, g, res, err)
 	})
 	select {
 	case a := <-answers:

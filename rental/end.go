@@ -18,20 +18,16 @@ const (
 	endWithin = 30 * time.Second // how long to watch for what was stopped or destroyed
 )
 
-// PlanStop plans a stop. Stopping a rental of ours is free; somebody else's
-// machine is asked about.
+// PlanStop plans a stop. Stopping a rental of the caller's own is free; the
+// guard asks about others'.
 func (d *Desk) PlanStop(ctx context.Context, id vast.InstanceID) (guard.Plan, error) {
 	row, err := d.client.Instances.Get(ctx, id)
 	if err != nil {
 		return guard.Plan{}, err
 	}
-	summary := fmt.Sprintf("Stop instance %d", id)
-	if !Ours(row) {
-		summary += ", which this program did not rent"
-	}
 	return guard.Plan{
 		Kind: guard.KindAct, Instance: int64(id), Nonce: NewNonce(d.apiNow()), Free: Ours(row),
-		Summary: summary, Targets: []guard.Target{{Instance: int64(id), Ours: Ours(row)}},
+		Summary: fmt.Sprintf("Stop instance %d", id), Targets: []guard.Target{{Instance: int64(id), Ours: Ours(row)}},
 		Facts: endFacts(row),
 	}, nil
 }
@@ -80,9 +76,6 @@ func (d *Desk) PlanDestroy(ctx context.Context, ids []vast.InstanceID) (guard.Pl
 		}
 		p.Facts = append(p.Facts, endFacts(row)...)
 		p.Targets = append(p.Targets, guard.Target{Instance: int64(id), Ours: Ours(row)})
-		if !Ours(row) {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("instance %d was not rented by this program", id))
-		}
 		names = append(names, fmt.Sprint(id))
 	}
 	if len(names) == 0 {

@@ -164,7 +164,7 @@ func (d *Desk) end(ctx context.Context, h hold) []Ending {
 			d.park(h)
 		}
 	}
-	d.noteEnding(ctx, h, did)
+	d.noteEnding(ctx, h.tail.Nonce, did)
 	return []Ending{did}
 }
 
@@ -214,20 +214,20 @@ func (d *Desk) heal(ctx context.Context, h hold) Ending {
 		Instance: h.row.ID, Until: h.tail.Until, Did: "its label had lost the lease, which was put back",
 		Err: d.writeLease(ctx, h.row.ID, h.tail),
 	}
-	d.noteEnding(ctx, h, did)
+	d.noteEnding(ctx, h.tail.Nonce, did)
 	return did
 }
 
 // noteEnding journals what was done. It was done either way.
-func (d *Desk) noteEnding(ctx context.Context, h hold, did Ending) {
+func (d *Desk) noteEnding(ctx context.Context, nonce string, did Ending) {
 	realm, err := d.Realm(ctx)
 	if err == nil {
 		err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
-			return tx.Append("lease", h.tail.Nonce, map[string]any{"instance": h.row.ID, "did": did.Did, "ok": did.Err == nil})
+			return tx.Append("lease", nonce, map[string]any{"instance": did.Instance, "did": did.Did, "ok": did.Err == nil})
 		})
 	}
 	if err != nil {
-		d.log.Warn("noting the end of a lease", "instance", h.row.ID, "err", err)
+		d.log.Warn("noting the end of a lease", "instance", did.Instance, "err", err)
 	}
 }
 

@@ -19,13 +19,29 @@ func (d *Desk) Exposure(ctx context.Context, need guard.Need) (guard.Exposure, e
 	if err != nil {
 		return guard.Exposure{}, err
 	}
-	e := guard.Exposure{At: at, Now: d.apiNow()}
+	now := d.apiNow()
 	if _, err := d.reconcile(ctx, list, ""); err != nil {
 		return guard.Exposure{}, err
 	}
+	e := d.exposed(ctx, list, now, need)
+	e.At = at
+	return e, ctx.Err()
+}
+
+// Exposed is [Desk.Exposure] by a complete list that was just read, for what
+// settles nothing.
+func (d *Desk) Exposed(ctx context.Context, list []vast.Instance, need guard.Need) guard.Exposure {
+	e := d.exposed(ctx, list, d.apiNow(), need)
+	e.At = d.clock.Now()
+	return e
+}
+
+func (d *Desk) exposed(ctx context.Context, list []vast.Instance, now time.Time, need guard.Need) guard.Exposure {
+	e := guard.Exposure{Now: now}
 	for _, in := range list {
 		e.Rentals = append(e.Rentals, listed(in))
 	}
+	var err error
 	if need.Charges {
 		if e.Charges, err = d.chargedOn(ctx, e.Now); err != nil {
 			d.log.Warn("what was charged today cannot be read: budgets go by what was seen", "err", err)
@@ -38,7 +54,7 @@ func (d *Desk) Exposure(ctx context.Context, need guard.Need) (guard.Exposure, e
 			e.Unread.Credit = true
 		}
 	}
-	return e, ctx.Err()
+	return e
 }
 
 // listed is an instance as limits see it.
@@ -47,6 +63,7 @@ func listed(in vast.Instance) guard.Rental {
 	r := guard.Rental{
 		Nonce: tail.Nonce, Instance: int64(in.ID), Running: Running(in), Until: tail.Until, OnExpiry: tail.OnExpiry,
 		Rate: usd.Ceil(in.PerHour), DiskRate: usd.Ceil(in.DiskPerHour),
+		Traffic: usd.Ceil((in.UploadedMB*in.UploadPerGB + in.DownloadedMB*in.DownloadPerGB) / 1000),
 	}
 	if in.StartDate > 0 {
 		r.Started = time.Unix(int64(in.StartDate), 0).UTC()

@@ -48,7 +48,7 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 	if r.TemplateHash != "" {
 		p.Binding += ", template " + template.Hash
 		p.Image = cmp.Or(r.Image, template.Image)
-		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: plain.Line(template.Name, 80)})
+		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: fmt.Sprintf("%q", plain.Line(template.Name, 80))})
 	}
 	return p, nil
 }

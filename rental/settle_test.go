@@ -338,3 +338,64 @@ func TestAPanicInAnOrderIsSettled(t *testing.T) {
 		<-time.After(time.Minute) // net/http keeps a timer for what it sent
 	})
 }
+
+// TestARentalMissingFromAListIsNotGone: its own page still shows it.
+func TestARentalMissingFromAListIsNotGone(t *testing.T) {
+	hidden := false
+	hide := func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(req)
+			if err == nil && hidden && strings.HasPrefix(req.URL.Path, "/api/v1/instances/") {
+				_ = resp.Body.Close()
+				resp.Body = io.NopCloser(strings.NewReader(`{"success":true,"instances":[],"total_instances":0,"next_token":null}`))
+				resp.ContentLength = -1
+			}
+			return resp, err
+		})
+	}
+	on(t, rig.Options{Transport: hide}, func(t *testing.T, b *bench) {
+		t.Helper()
+		id := b.rented("RTX 4090")
+		nonce := b.nonceOf(guard.KindCreate)
+		<-time.After(5 * time.Minute)
+		hidden = true
+		b.look()
+		require.Equal(t, journal.Rented, b.intent(nonce).State)
+		require.NoError(t, b.Client.Instances.Destroy(t.Context(), id))
+		<-time.After(time.Minute)
+		b.look()
+		require.Equal(t, journal.Ended, b.intent(nonce).State)
+	})
+}
+
+// TestAFreshRentalIsNotGone: neither page shows what was seen a moment ago.
+func TestAFreshRentalIsNotGone(t *testing.T) {
+	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
+		got := b.answer(b.Approved("create_instance", rent(b.Offer("RTX 4090"), "")))
+		nonce := b.nonceOf(guard.KindCreate)
+		require.NoError(t, b.Client.Instances.Destroy(t.Context(), got.InstanceID))
+		b.look()
+		require.Equal(t, journal.Rented, b.intent(nonce).State)
+		<-time.After(61 * time.Second)
+		b.look()
+		require.Equal(t, journal.Ended, b.intent(nonce).State)
+	})
+}
+
+// TestAnOrderOnItsWayIsLeftToItsSender by everybody else who looks.
+func TestAnOrderOnItsWayIsLeftToItsSender(t *testing.T) {
+	on(t, rig.Options{Market: broken(t, "create:after:delay=15000:1")}, func(t *testing.T, b *bench) {
+		t.Helper()
+		args := rent(b.Offer("RTX 4090"), "")
+		b.ask("create_instance", args)
+		var wg sync.WaitGroup
+		wg.Go(func() { b.Call("create_instance", args) })
+		<-time.After(10 * time.Second)
+		nonce := b.nonceOf(guard.KindCreate)
+		b.look()
+		require.Equal(t, journal.Sent, b.intent(nonce).State)
+		wg.Wait()
+		require.Equal(t, journal.Rented, b.intent(nonce).State)
+	})
+}

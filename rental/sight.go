@@ -145,14 +145,10 @@ func missing(in journal.Intent, rows []vast.Instance) string {
 
 const gone = "it is gone"
 
-// rateSlack is how much more than the quote a machine may cost before that is
-// said: prices are floats on the way.
-func rateSlack(quoted usd.Amount) usd.Amount { return 1 + quoted/1000 }
-
 // dearer reports whether the row costs more than was quoted. A price that is
 // not known yet is not.
 func dearer(row vast.Instance, quoted usd.Amount) bool {
-	return row.PerHour > 0 && usd.Ceil(row.PerHour) > quoted.Add(rateSlack(quoted))
+	return row.PerHour > 0 && usd.Ceil(row.PerHour) > quoted.Add(guard.RateSlack(quoted))
 }
 
 // tooDear says by how much the row costs more than one instance may; it is

@@ -279,3 +279,99 @@ func TestAClockThatWasSetClosesNothingEarly(t *testing.T) {
 		})
 	}
 }
+
+// TestARefusedRentalThatTurnsUpLate: a proxy answered no, and passed the order on
+// much later.
+func TestARefusedRentalThatTurnsUpLate(t *testing.T) {
+	var late func()
+	hold := func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			if !strings.Contains(req.URL.Path, "/asks/") {
+				return next.RoundTrip(req)
+			}
+			body, err := io.ReadAll(req.Body)
+			late = func() {
+				req := req.Clone(context.WithoutCancel(req.Context()))
+				req.Body = io.NopCloser(bytes.NewReader(body))
+				if resp, err := next.RoundTrip(req); err == nil {
+					_ = resp.Body.Close()
+				}
+			}
+			no := `{"success":false,"error":"no_such_ask","msg":"gone"}`
+			return &http.Response{StatusCode: http.StatusGone, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(no)), Request: req}, err
+		})
+	}
+	on(t, rig.Options{Transport: hold}, func(t *testing.T, b *bench) {
+		t.Helper()
+		args := rent(b.Offer("RTX 4090"), "")
+		b.ask("create_instance", args)
+		b.Fails(tool.OfferGone, "create_instance", args)
+		nonce := b.nonceOf(guard.KindCreate)
+		<-time.After(30 * time.Second)
+		b.settle(1)
+		require.Equal(t, journal.Refused, b.intent(nonce).State)
+		late()
+		<-time.After(2 * time.Minute)
+		b.settle(1)
+		require.Equal(t, journal.Rented, b.intent(nonce).State)
+		require.True(t, b.intent(nonce).Late)
+	})
+}
+
+// TestAListThatLagsBringsNothingBack: it still shows what was destroyed a moment
+// ago.
+func TestAListThatLagsBringsNothingBack(t *testing.T) {
+	var stale []byte
+	frozen := false
+	lag := func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(req)
+			if err != nil || !strings.HasPrefix(req.URL.Path, "/api/v1/instances/") || req.Method != http.MethodGet {
+				return resp, err
+			}
+			body, err := io.ReadAll(resp.Body)
+			if !frozen {
+				stale = body
+			}
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(stale)), int64(len(stale))
+			return resp, err
+		})
+	}
+	on(t, rig.Options{Transport: lag}, func(t *testing.T, b *bench) {
+		t.Helper()
+		id := b.rented("RTX 4090")
+		nonce := b.nonceOf(guard.KindCreate)
+		b.look()
+		frozen = true
+		require.Equal(t, tool.Done, b.answer(b.Approved("destroy_instance", fmt.Sprintf(`{"instance_ids":[%d]}`, id))).Status)
+		require.Equal(t, journal.Ended, b.intent(nonce).State)
+		b.look()
+		require.Equal(t, journal.Ended, b.intent(nonce).State)
+	})
+}
+
+// TestAnAnswerThatNamesAnothersMachineIsNoRental, and counts until it is settled.
+func TestAnAnswerThatNamesAnothersMachineIsNoRental(t *testing.T) {
+	var other vast.InstanceID
+	lie := func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			if other == 0 || !strings.Contains(req.URL.Path, "/asks/") {
+				return next.RoundTrip(req)
+			}
+			yes := fmt.Sprintf(`{"success":true,"new_contract":%d}`, other)
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(yes)), Request: req}, nil
+		})
+	}
+	policy := guard.Policy{MaxInstances: new(2), DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}
+	on(t, rig.Options{Transport: lie, Policy: policy}, func(t *testing.T, b *bench) {
+		t.Helper()
+		id := b.foreign("RTX 3090", "mine")
+		args := rent(b.Offer("RTX 4090"), "")
+		b.ask("create_instance", args)
+		other = id
+		require.Equal(t, tool.Unknown, b.answer(b.Call("create_instance", args)).Status)
+		require.Equal(t, journal.Unknown, b.intent(b.nonceOf(guard.KindCreate)).State)
+		b.Fails(tool.OverPolicy, "create_instance", rent(b.Offer("RTX 3090"), ""))
+		require.Equal(t, "mine", b.row(id).Label)
+	})
+}

@@ -192,7 +192,7 @@ func TestAForeignMachineIsNotStoppedUnasked(t *testing.T) {
 		stop := fmt.Sprintf(`{"instance_id":%d}`, id)
 		needs := decode(t, r.Call("stop_instance", stop))
 		require.Equal(t, tool.ApprovalNeeded, needs.Status)
-		require.Contains(t, needs.Quote.Summary, "did not rent")
+		require.Contains(t, strings.Join(needs.Quote.Warnings, "\n"), "was not rented by this program")
 		r.Approve()
 		require.Equal(t, tool.Done, decode(t, r.Call("stop_instance", stop)).Status)
 	})

@@ -30,9 +30,10 @@ type commands struct {
 	Sandbox   sandboxCmd   `cmd:"" help:"Serve the simulated Vast.ai API over HTTP for any client."`
 	Call      callCmd      `cmd:"" help:"Call one tool and print its result as one line of JSON."`
 	Tools     toolsCmd     `cmd:"" help:"Show the tools."`
-	Approve   approveCmd   `cmd:"" help:"Approve a quote by its code."`
-	Deny      denyCmd      `cmd:"" help:"Deny a quote by its code."`
+	Approve   approveCmd   `cmd:"" help:"Approve a quote by its code or id."`
+	Deny      denyCmd      `cmd:"" help:"Deny a quote by its code or id."`
 	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
+	Approver  approverCmd  `cmd:"" help:"Set or clear the passphrase without which nothing is approved."`
 	Settle    settleCmd    `cmd:"" help:"Find out what became of orders whose answer was lost. Exit 1 if any is still open."`
 	Policy    policyCmd    `cmd:"" help:"Show or store the limits that hold, and what is left of them."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what is wrong, and the fix. Changes nothing."`

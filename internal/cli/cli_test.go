@@ -116,7 +116,7 @@ func TestDeny(t *testing.T) {
 	require.Equal(t, 0, s.run("deny", code).code)
 	r := s.run("approve", code)
 	require.Equal(t, 1, r.code, "a quote that was denied cannot be approved")
-	require.Contains(t, r.stderr, "no quote with that code waits here")
+	require.Contains(t, r.stderr, "no quote with that code or id waits here")
 	require.Contains(t, s.run("approvals").stdout, "Nothing waits")
 }
 

@@ -29,7 +29,7 @@ type globals struct {
 	ExcludeTools []string `help:"Do not offer these tools." placeholder:"NAME"`
 	ReadOnly     bool     `help:"Offer no tool that changes anything."`
 
-	Approve string `help:"Who approves spending: client (the MCP client asks), operator (the approve command), model (the caller names the quote)." enum:"client,operator,model" default:"client"`
+	Approve string `help:"Who approves: client (the MCP client asks), operator (the approve command), model (the caller names the quote), auto (nobody, within the limits). While an approver is set, only its passphrase." enum:"client,operator,model,auto" default:"client"`
 
 	MaxDollarsPerHour      *usd.Amount   `help:"Most that one instance may cost per hour." placeholder:"USD"`
 	MaxTotalDollarsPerHour *usd.Amount   `help:"Most that all running instances may cost per hour." placeholder:"USD"`
@@ -55,6 +55,8 @@ func (g *globals) Validate() error {
 		return errors.New("--default-lease is longer than --max-lease")
 	case g.MaxInstances != nil && *g.MaxInstances < 0:
 		return errors.New("--max-instances must not be negative")
+	case g.Approve == string(guard.Auto) && !g.bounded():
+		return errors.New("--approve auto asks nobody, so it needs limits: set --daily-budget, and --max-dollars-per-hour or --max-total-dollars-per-hour")
 	case g.SandboxSpeed < 0 || g.SandboxSpeed > maxSpeed:
 		return errors.New("--sandbox-speed must be between 0 and 100000")
 	case slices.ContainsFunc(g.AllowImage, noImage):
@@ -98,6 +100,11 @@ func checkRegions(names []string) error {
 }
 
 const maxSpeed = 100_000
+
+// bounded reports whether the limits bound what can be spent unasked.
+func (g *globals) bounded() bool {
+	return g.DailyBudget != nil && (g.MaxDollarsPerHour != nil || g.MaxTotalDollarsPerHour != nil)
+}
 
 func (g *globals) policy() guard.Policy {
 	return guard.Policy{

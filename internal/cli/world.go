@@ -19,7 +19,7 @@ import (
 // script waits longer.
 type pace struct {
 	answer, order time.Duration
-	lives         bool // long enough to end leases
+	lives         bool // long enough to end leases; what does not is a command, whose terminal may be asked
 }
 
 func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
@@ -66,15 +66,15 @@ func (s *session) config(p pace) (server.Config, error) {
 		err = s.liveWorld(&c, dir)
 	}
 	if !p.lives {
-		c.EnforceEvery = 0
+		c.EnforceEvery, c.Confirm = 0, confirm
 	}
 	return c, err
 }
 
-// approveCommand is the command line that approves a code, as it must be typed
-// to reach the same journal.
-func (s *session) approveCommand(code string) string {
-	command := "vast-mcp approve " + code
+// approveCommand is the command line that approves a quote by its code or ID, as
+// it must be typed to reach the same journal.
+func (s *session) approveCommand(name string) string {
+	command := "vast-mcp approve " + name
 	if s.globals.StateDir != "" {
 		command += " --state-dir " + shellQuote(s.globals.StateDir)
 	}

@@ -32,6 +32,7 @@ func toolsOf() map[string][]string {
 		"get user":               {"get_account"},
 		"list charges":           {"get_spending"},
 		"search templates":       {"create_instance"},
+		"list volumes":           {"list_instances"},
 	}
 }
 

@@ -60,6 +60,25 @@ func TestTheReadmeKnowsEveryCommandAndFlag(t *testing.T) {
 	}
 }
 
+// TestEveryPromiseHasItsTest: those that the README names are there.
+func TestEveryPromiseHasItsTest(t *testing.T) {
+	root := filepath.Join("..", "..")
+	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	_, promises, found := strings.Cut(string(page), "## What it will not let happen")
+	require.True(t, found)
+	promises, _, _ = strings.Cut(promises, "What it cannot promise")
+	for promise := range strings.SplitSeq(strings.TrimSpace(promises), "\n* ") {
+		tests := regexp.MustCompile(`\[(Test\w+)\]\(([\w/]+_test\.go)\)`).FindAllStringSubmatch(promise, -1)
+		require.True(t, len(tests) > 0 || strings.HasPrefix(promise, "Each line"), "no test holds: %s", promise)
+		for _, test := range tests {
+			code, err := os.ReadFile(filepath.Join(root, test[2]))
+			require.NoError(t, err)
+			require.Contains(t, string(code), "func "+test[1]+"(t *testing.T)")
+		}
+	}
+}
+
 // TestTheCoverageNamesWhatThereIs: operations of the client, and tools.
 func TestTheCoverageNamesWhatThereIs(t *testing.T) {
 	known := []string{}

@@ -31,11 +31,12 @@ type Config struct {
 	Mode           guard.Mode
 	Selection      tool.Selection
 	Sandbox        bool
-	ApproveCommand func(code string) string
-	AnswerWithin   time.Duration // every call answers in that time
-	OrderWithin    time.Duration // an order is given up after that time
-	PollEvery      time.Duration // between looks at an instance that somebody waits for
-	EnforceEvery   time.Duration // between looks at leases while it serves; zero: it ends none
+	ApproveCommand func(name string) string                                         // approves a quote by its code or ID
+	Confirm        func(ctx context.Context, question string) (yes bool, err error) // asks on a terminal; nil: there is none
+	AnswerWithin   time.Duration                                                    // every call answers in that time
+	OrderWithin    time.Duration                                                    // an order is given up after that time
+	PollEvery      time.Duration                                                    // between looks at an instance that somebody waits for
+	EnforceEvery   time.Duration                                                    // between looks at leases while it serves; zero: it ends none
 
 	// Fixtures adds what only a test suite asks for. nil adds nothing.
 	Fixtures func(*server.MCPServer)
@@ -73,7 +74,7 @@ func New(c Config) (*App, error) {
 	}
 	runner := tool.NewRunner(tool.Config{
 		Guard: g, Log: c.Log, Explain: tools.Explain, Caller: callerOf, Report: report,
-		ApproveCommand: c.ApproveCommand, Sandbox: c.Sandbox, AnswerWithin: c.AnswerWithin, Now: c.Clock.Now,
+		ApproveCommand: c.ApproveCommand, Confirm: c.Confirm, Sandbox: c.Sandbox, AnswerWithin: c.AnswerWithin, Now: c.Clock.Now,
 	}, sets)
 	a.watch, a.runner, a.sets = watcher, runner, sets
 	return a, nil

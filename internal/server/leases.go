@@ -28,8 +28,8 @@ func (a *App) endLeases(ctx context.Context) (stop func()) {
 	}
 }
 
-// enforce looks at open orders and leases again and again. A server that may not change
-// anything, or has no key, ends none.
+// enforce looks at open orders, leases and costs again and again. A server that
+// may not change anything, or has no key, ends nothing.
 func (a *App) enforce(ctx context.Context) {
 	if len(a.config.enforcers()) == 0 {
 		return
@@ -48,7 +48,7 @@ func (a *App) enforce(ctx context.Context) {
 		if a.settle(ctx, rows) {
 			wait = min(wait, settleAgain)
 		}
-		said = a.report(a.desk.Enforce(ctx, rows), said)
+		said = a.report(append(a.desk.Enforce(ctx, rows), a.curb(ctx, rows)...), said)
 		wait = min(wait, a.untilDue(rows))
 	}
 }
@@ -63,6 +63,15 @@ func (a *App) settle(ctx context.Context, rows []vast.Instance) (left bool) {
 		a.config.Log.Warn("open orders cannot be settled; this is tried again", "err", err)
 	}
 	return err != nil || len(open) > 0
+}
+
+// curb stops what turned out dearer than allowed.
+func (a *App) curb(ctx context.Context, rows []vast.Instance) []rental.Ending {
+	over, err := a.guard.Overruns(ctx, func(ctx context.Context, need guard.Need) guard.Exposure { return a.desk.Exposed(ctx, rows, need) })
+	if err != nil {
+		a.config.Log.Warn("what rentals cost cannot be judged; this is tried again", "err", err)
+	}
+	return a.desk.Curb(ctx, over)
 }
 
 // enforcers names who ends the leases of what is rented here.

@@ -20,7 +20,8 @@ func (a *App) inForce(ctx context.Context) guard.InForce {
 		}
 		in, _ = guard.Ceiling{}.Under(a.config.Policy, a.config.Mode) // which no ceiling makes fail
 	}
-	return in
+	set, err := guard.HasApprover(ctx, a.config.Journal)
+	return in.WithApprover(set && err == nil)
 }
 
 // InForce is what holds now; what the program was started with, and an error,

@@ -192,7 +192,7 @@ func TestASignalEndsTheSessionInOrder(t *testing.T) {
 }
 
 func TestInstructionsAreShortAndTrue(t *testing.T) {
-	for mode, says := range map[guard.Mode]string{guard.Client: "ask the user first", guard.Operator: "approved by the owner", guard.Model: "approval set to its quote_id"} {
+	for mode, says := range map[guard.Mode]string{guard.Client: "ask the user first", guard.Operator: "approved by the owner", guard.Model: "approval set to its quote_id", guard.Auto: "within the owner's limits"} {
 		r := rig.New(t, rig.Options{Mode: mode})
 		text := r.App.Instructions()
 		require.LessOrEqual(t, len(text), 800, text)

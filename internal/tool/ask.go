@@ -55,7 +55,10 @@ func canAskForm(c *mcp.ElicitationCapability) bool {
 // ask puts q to the client, in the way of its protocol era. It never fails:
 // whatever goes wrong ends in cannotAsk, and so in a request for approval.
 func (r *Runner) ask(ctx context.Context, req request, q guard.Quote) (reply, guard.Answer) {
-	if r.guard.Mode() != guard.Client || q.Quiet {
+	if q.Unwritten && req.local {
+		return r.askLocal(ctx, q)
+	}
+	if !q.Asks {
 		return cannotAsk, guard.Answer{}
 	}
 	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
@@ -69,6 +72,23 @@ func (r *Runner) ask(ctx context.Context, req request, q guard.Quote) (reply, gu
 		return cannotAsk, guard.Answer{}
 	}
 	return r.askLegacy(ctx, q)
+}
+
+// askLocal asks whoever runs the command, while no other command could approve
+// the quote.
+func (r *Runner) askLocal(ctx context.Context, q guard.Quote) (reply, guard.Answer) {
+	if r.confirm == nil {
+		return cannotAsk, guard.Answer{}
+	}
+	yes, err := r.confirm(ctx, r.showQuote(q).Text())
+	switch {
+	case err != nil:
+		r.log.Info("nobody could be asked on a terminal", "quote", q.ID, "err", err)
+		return cannotAsk, guard.Answer{}
+	case yes:
+		return answeredYes, guard.Answer{Yes: true}
+	}
+	return answeredNo, guard.Answer{}
 }
 
 // askModern reads the answer that came with this request, if it answers q.
@@ -100,7 +120,7 @@ func (r *Runner) askLegacy(ctx context.Context, q guard.Quote) (reply, guard.Ans
 }
 
 func judgeReply(result *mcp.ElicitationResult, took time.Duration) (reply, guard.Answer) {
-	a := guard.Answer{Via: "elicitation: the caller's client", Took: took}
+	a := guard.Answer{Via: guard.ViaClient, Took: took}
 	switch result.Action {
 	case mcp.ElicitationResponseActionAccept:
 		content, _ := result.Content.(map[string]any)
@@ -120,7 +140,7 @@ func judgeReply(result *mcp.ElicitationResult, took time.Duration) (reply, guard
 
 // inputRequired asks a modern client: the question is the result of the call,
 // which the client then repeats with the answer. The state is the quote's ID
-// and nothing else; the journal holds the rest.
+// and nothing else; the guard holds the rest.
 func (r *Runner) inputRequired(q guard.Quote) *mcp.CallToolResult {
 	return server.NewInputRequestBuilder(q.ID).Elicit(questionID, question(r.showQuote(q))).ToolResult()
 }

@@ -65,6 +65,9 @@ func (r *Runner) fresh(ctx context.Context, req request, j job) *mcp.CallToolRes
 // call again: an answer can be minutes old.
 func (r *Runner) answered(ctx context.Context, req request, j job, quote guard.Quote, answer guard.Answer) *mcp.CallToolResult {
 	quote, err := r.guard.Answer(ctx, quote, answer)
+	if errors.Is(err, guard.ErrNeedsPassphrase) { // an approver was set while it was asked
+		return r.fresh(ctx, req, j)
+	}
 	if err != nil {
 		return r.twin(ctx, req, j, err)
 	}

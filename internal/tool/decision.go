@@ -88,11 +88,15 @@ func (r *Runner) approvalNeeded(tool string, q guard.Quote) refused {
 	shown := r.showQuote(q)
 	var way string
 	switch {
-	case r.guard.Mode() == guard.Model:
-		way = fmt.Sprintf("To go ahead, call again with the same arguments and approval %q.", q.ID)
+	case q.Sealed:
+		way = fmt.Sprintf("Only the owner's passphrase approves: ask the owner to run  vast-mcp approvals  and then  %s  on a terminal, and then make this same call again.", r.approveCommand(q.ID))
 	case q.Unwritten:
-		way = "The journal is out of order, so only a client that asks its user can approve this. Use one, or the Vast.ai console."
-		shown.Code = ""
+		way = fmt.Sprintf("The journal is out of order, so the approve command cannot help. Use a client that asks its user, or have the owner run  vast-mcp call %s  with the same arguments on a terminal, or use the Vast.ai console.", tool)
+		if q.Mode == guard.Model {
+			way += fmt.Sprintf(" Over MCP, call again with the same arguments and approval %q.", q.ID)
+		}
+	case q.Mode == guard.Model:
+		way = fmt.Sprintf("To go ahead, call again with the same arguments and approval %q.", q.ID)
 	case q.Quiet:
 		way = fmt.Sprintf("The user declined %s a moment ago and was not asked again. Only if they changed their mind: have them run  %s  and make this same call again.", tool, r.approveCommand(q.Code))
 	default:

@@ -31,10 +31,15 @@ func (output) Text() string { return "" }
 // runner runs tools in a world where nothing may be rented.
 func runner(t *testing.T, all ...tool.Tool) (*journal.Journal, *tool.Runner) {
 	t.Helper()
+	return runnerIn(t, guard.Operator, all...)
+}
+
+func runnerIn(t *testing.T, mode guard.Mode, all ...tool.Tool) (*journal.Journal, *tool.Runner) {
+	t.Helper()
 	j := journal.New("", time.Now)
 	t.Cleanup(func() { require.NoError(t, j.Close()) })
 	g := guard.New(guard.Config{
-		Journal: j, World: account{}, Mode: guard.Operator, Now: time.Now, Policy: guard.Policy{MaxInstances: new(0)},
+		Journal: j, World: account{}, Mode: mode, Now: time.Now, Policy: guard.Policy{MaxInstances: new(0)},
 		Key: func() ([]byte, error) { return []byte("a key for tests that is long enough"), nil },
 	})
 	return j, tool.NewRunner(tool.Config{

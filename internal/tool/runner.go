@@ -17,18 +17,22 @@ import (
 	"vast-mcp/guard"
 )
 
-// Config is what a Runner needs. All fields but Sandbox are required.
+// Config is what a Runner needs. All fields but Sandbox and Confirm are required.
 type Config struct {
 	Guard          *guard.Guard
 	Log            *slog.Logger
 	Explain        func(error) *Failure             // turns the API's errors into failures; nil for others
 	Caller         func(ctx context.Context) string // names the principal of a request
-	ApproveCommand func(code string) string         // the command line that approves a code
+	ApproveCommand func(name string) string         // the command line that approves a quote by its code or ID
 	Sandbox        bool                             // quotes say that no real money is spent
 
 	// Report sends progress to the very call that ctx is of, or returns false
 	// where only the library can.
 	Report func(ctx context.Context, params map[string]any) bool
+
+	// Confirm asks on the terminal of a call from the command line, when the
+	// journal is out of order. It fails where there is none; nil is none.
+	Confirm func(ctx context.Context, question string) (yes bool, err error)
 
 	AnswerWithin time.Duration // every call answers in that time
 	Now          func() time.Time
@@ -40,7 +44,8 @@ type Runner struct {
 	log            *slog.Logger
 	explain        func(error) *Failure
 	caller         func(ctx context.Context) string
-	approveCommand func(code string) string
+	approveCommand func(name string) string
+	confirm        func(ctx context.Context, question string) (bool, error)
 	sandbox        bool
 	report         func(ctx context.Context, params map[string]any) bool
 	answerWithin   time.Duration
@@ -54,7 +59,7 @@ type Runner struct {
 // NewRunner returns a Runner for the tools of sets, in order of their names.
 func NewRunner(c Config, sets []Set) *Runner {
 	r := &Runner{
-		guard: c.Guard, log: c.Log, explain: c.Explain, caller: c.Caller, approveCommand: c.ApproveCommand,
+		guard: c.Guard, log: c.Log, explain: c.Explain, caller: c.Caller, approveCommand: c.ApproveCommand, confirm: c.Confirm,
 		sandbox: c.Sandbox, answerWithin: c.AnswerWithin, now: c.Now,
 		report: c.Report, over: make(chan struct{}),
 	}
@@ -70,6 +75,7 @@ func NewRunner(c Config, sets []Set) *Runner {
 type request struct {
 	args    json.RawMessage
 	call    Call
+	local   bool               // it came from the command line
 	state   string             // requestState of a modern client's second round
 	answers mcp.InputResponses // and what its user said
 	parent  context.Context    //nolint:containedctx // the call's context without our own deadline, see extend
@@ -144,13 +150,14 @@ type Result struct {
 	Failure    *Failure
 }
 
-// Call runs one tool without a client: nobody can be asked. progress may be nil.
+// Call runs one tool without a client, which could ask its user. progress may
+// be nil.
 func (r *Runner) Call(ctx context.Context, t Tool, args json.RawMessage, progress func(message string)) Result {
 	call := Call{Caller: r.caller(ctx)}
 	if progress != nil {
 		call.progress = func(_, _ float64, message string) { progress(message) }
 	}
-	res := r.run(ctx, t, request{args: args, call: call})
+	res := r.run(ctx, t, request{args: args, call: call, local: true})
 	if res.IsError {
 		f, _ := res.Meta.AdditionalFields[errorMeta].(*Failure)
 		return Result{Failure: f}

@@ -69,6 +69,8 @@ func Approval(m guard.Mode) string {
 		return "Renting, starting, destroying and adding keys must be approved by the owner: tell them the command that approval_needed names, then repeat the same call."
 	case guard.Model:
 		return "Renting, starting, destroying and adding keys return approval_needed with a quote first; repeat the same call with approval set to its quote_id to go ahead."
+	case guard.Auto:
+		return "Renting, starting, adding keys and ending what you rented go ahead within the owner's limits; ending what you did not rent asks the user or returns approval_needed: tell the user the command in it, then repeat the same call."
 	case guard.Client:
 	}
 	return "Renting, starting, destroying and adding keys ask the user first; where that is not possible they return approval_needed: tell the user the command in it, then repeat the same call."
