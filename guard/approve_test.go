@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/journaltest"
 	"vast-mcp/journal"
 )
 
@@ -165,16 +166,13 @@ func TestTheJournalSaysHowAnAnswerCame(t *testing.T) {
 	_, err := r.Answer(t.Context(), q, guard.Answer{Yes: true, Via: "elicitation: the caller's client", Took: 2500 * time.Millisecond})
 	require.NoError(t, err)
 	require.NoError(t, r.outOfBand(q, false))
-	r.tx(func(tx *journal.Tx) {
-		all, err := tx.Events()
-		require.NoError(t, err)
-		require.Len(t, all, 3)
-		require.Equal(t, "approved", all[1].Kind)
-		require.Equal(t, q.ID, all[1].Subject)
-		require.JSONEq(t, `{"via":"elicitation: the caller's client","took_ms":2500}`, string(all[1].Data))
-		require.Equal(t, "declined", all[2].Kind)
-		require.JSONEq(t, `{"via":"command, same user","took_ms":0}`, string(all[2].Data))
-	})
+	all := journaltest.Events(t, r.config.Journal, alice)
+	require.Len(t, all, 3)
+	require.Equal(t, "approved", all[1].Kind)
+	require.Equal(t, q.ID, all[1].Subject)
+	require.JSONEq(t, `{"via":"elicitation: the caller's client","took_ms":2500}`, string(all[1].Data))
+	require.Equal(t, "declined", all[2].Kind)
+	require.JSONEq(t, `{"via":"command, same user","took_ms":0}`, string(all[2].Data))
 }
 
 func TestSinceAsked(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/journaltest"
 	"vast-mcp/journal"
 )
 
@@ -35,13 +36,9 @@ func (r *rig) hasApprover() bool {
 // own are the events that belong to the journal itself, as "kind data".
 func (r *rig) own() (all []string) {
 	r.t.Helper()
-	require.NoError(r.t, r.config.Journal.Tx(r.t.Context(), journal.Own, func(tx *journal.Tx) error {
-		events, err := tx.Events()
-		for _, e := range events {
-			all = append(all, e.Kind+" "+string(e.Data))
-		}
-		return err
-	}))
+	for _, e := range journaltest.Events(r.t, r.config.Journal, journal.Own) {
+		all = append(all, e.Kind+" "+string(e.Data))
+	}
 	return all
 }
 
@@ -171,15 +168,11 @@ func TestWithAnApproverOnlyThePassphraseCounts(t *testing.T) {
 // data is what the newest event of that kind says.
 func (r *rig) data(kind string) (last string) {
 	r.t.Helper()
-	r.tx(func(tx *journal.Tx) {
-		all, err := tx.Events()
-		require.NoError(r.t, err)
-		for _, e := range all {
-			if e.Kind == kind {
-				last = string(e.Data)
-			}
+	for _, e := range journaltest.Events(r.t, r.config.Journal, r.world.realm) {
+		if e.Kind == kind {
+			last = string(e.Data)
 		}
-	})
+	}
 	return last
 }
 

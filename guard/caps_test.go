@@ -57,7 +57,7 @@ const worstLag = 15 * time.Second
 
 func newMarket(t *testing.T, r *rapid.T) *market {
 	t.Helper()
-	here := newRig(t)
+	here := drawn(t)
 	j := journal.New("", here.clock.now)
 	r.Cleanup(func() { require.NoError(r, j.Close()) })
 	m := &market{rig: here.with(func(c *guard.Config) { c.Journal = j }), policy: guard.Policy{

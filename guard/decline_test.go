@@ -49,7 +49,7 @@ func (r *rig) ready(c guard.Call, p guard.Plan, q guard.Quote) bool {
 func TestASlowNoIsFinal(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := rapid.SampledFrom([]guard.Mode{guard.Client, guard.Operator, guard.Model, guard.Auto}).Draw(rt, "mode")
-		r := newRig(t, mode(m))
+		r := drawn(t, mode(m))
 		rent, end := r.create(1), r.ending(guard.Target{Instance: 7}) // not ours, so that auto asks too
 		c := call(rapid.SampledFrom([]string{"{}", "other"}).Draw(rt, "arguments"))
 		destroys := rapid.Bool().Draw(rt, "destroys")
@@ -84,7 +84,7 @@ func TestASlowNoIsFinal(t *testing.T) {
 func TestDestroyingCanBeApprovedByEveryRouteThatRentingCan(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := rapid.SampledFrom([]guard.Mode{guard.Client, guard.Operator, guard.Model}).Draw(rt, "mode")
-		r := newRig(t, mode(m))
+		r := drawn(t, mode(m))
 		end := r.ending(guard.Target{Instance: 7, Ours: rapid.Bool().Draw(rt, "ours")})
 		end.Free = false
 		for range rapid.IntRange(0, 3).Draw(rt, "declined before") {
@@ -93,7 +93,7 @@ func TestDestroyingCanBeApprovedByEveryRouteThatRentingCan(t *testing.T) {
 			require.NoError(rt, err)
 		}
 		for name, yes := range routes()[m] {
-			rents := newRig(t, mode(m))
+			rents := drawn(t, mode(m))
 			rental := rents.create(1)
 			works := yes(rents, call("rent"), rental, rents.quoted(call("rent"), rental))
 			require.True(rt, works, name)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/journaltest"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
 )
@@ -72,15 +73,26 @@ type rig struct {
 	nonces *int
 }
 
-// newRig returns a guard without limits, in mode client, on a journal in
-// memory. edit changes that.
+// newRig returns a guard without limits, in mode client, on an empty journal.
+// edit changes that.
 func newRig(t *testing.T, edit ...func(*guard.Config)) *rig {
+	t.Helper()
+	return rigOn(t, journaltest.Any(t), edit...)
+}
+
+// drawn is newRig for properties, which draw hundreds: always in memory.
+func drawn(t *testing.T, edit ...func(*guard.Config)) *rig {
+	t.Helper()
+	return rigOn(t, journaltest.Memory(t), edit...)
+}
+
+func rigOn(t *testing.T, p journaltest.Place, edit ...func(*guard.Config)) *rig {
 	t.Helper()
 	c := &clock{at: epoch}
 	w := &world{clock: c, realm: alice}
 	r := &rig{t: t, clock: c, world: w, nonces: new(0)}
 	r.config = guard.Config{
-		Journal: r.journalAt(""), World: w, Mode: guard.Client, Now: c.now,
+		Journal: p.Open(c.now), World: w, Mode: guard.Client, Now: c.now,
 		Key: func() ([]byte, error) { return []byte("the key of the state folder"), nil },
 	}
 	return r.with(edit...)
@@ -202,13 +214,9 @@ func (r *rig) open() (all []journal.Intent) {
 // kinds are the events of the journal.
 func (r *rig) kinds() (all []string) {
 	r.t.Helper()
-	r.tx(func(tx *journal.Tx) {
-		events, err := tx.Events()
-		require.NoError(r.t, err)
-		for _, e := range events {
-			all = append(all, e.Kind)
-		}
-	})
+	for _, e := range journaltest.Events(r.t, r.config.Journal, r.world.realm) {
+		all = append(all, e.Kind)
+	}
 	return all
 }
 

@@ -1,5 +1,6 @@
 // Package journal is the memory of the money path: which quotes were made,
-// who approved them, what was about to be done and what came of it.
+// who approved them, what was about to be done and what came of it. It is one
+// SQLite file, or a PostgreSQL database that several machines share.
 //
 // The one rule: a state is moved only by a compare-and-swap inside [Journal.Tx],
 // which holds the realm's lock and is on disk when it returns. Nothing that

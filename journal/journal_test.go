@@ -16,21 +16,24 @@ import (
 )
 
 // appenderEnv makes this test binary a process that only appends to the
-// journal at that path, until it is killed or has appended enough.
+// journal of that place, until it is killed or has appended enough.
 const appenderEnv = "TEST_JOURNAL_APPENDER"
 
 const appended = 40 // events of one appender
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(appenderEnv); path != "" {
-		os.Exit(appendAll(path))
+	if place := os.Getenv(appenderEnv); place != "" {
+		os.Exit(appendAll(place))
 	}
 	goleak.VerifyTestMain(m)
 }
 
 // appendAll tells of each event once it is said to be on disk.
-func appendAll(path string) int {
-	j := journal.New(path, time.Now)
+func appendAll(place string) int {
+	j, err := journal.Postgres(place, time.Now)
+	if err != nil {
+		j = journal.New(place, time.Now)
+	}
 	for i := range appended {
 		err := j.Tx(context.Background(), alice, func(tx *journal.Tx) error { return tx.Append("tick", fmt.Sprint(os.Getpid()), i) })
 		if err != nil {
@@ -95,16 +98,6 @@ func raw(t *testing.T, path, options string) *sql.DB {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
-}
-
-// edit changes rows behind the journal's back and returns how many.
-func edit(t *testing.T, db *sql.DB, query string, args ...any) int64 {
-	t.Helper()
-	res, err := db.ExecContext(t.Context(), query, args...)
-	require.NoError(t, err)
-	n, err := res.RowsAffected()
-	require.NoError(t, err)
-	return n
 }
 
 // aQuote is an open quote of some call.

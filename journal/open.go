@@ -5,52 +5,99 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
-
-	"modernc.org/sqlite" // the SQLite driver, pure Go
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Journal is one SQLite file, opened when it is first needed. It is safe for
+// Journal is one database, opened when it is first needed. It is safe for
 // concurrent use, by several processes too.
 type Journal struct {
-	path string
-	now  func() time.Time
+	engine engine
+	now    func() time.Time
 
-	mu sync.Mutex
-	db *sql.DB
+	opening chan struct{} // has room for whoever may open or close db
+	db      *sql.DB
+
+	mu    sync.Mutex
+	heads map[string]Event
 }
 
-// New returns the journal kept at path. It opens and creates nothing yet; now
-// is the wall clock. An empty path keeps the journal in memory.
+func newJournal(e engine, now func() time.Time) *Journal {
+	return &Journal{engine: e, now: now, opening: make(chan struct{}, 1), heads: map[string]Event{}}
+}
+
+// engine is the database beneath a journal. Queries are written once, with a ?
+// for each argument; whatever differs between databases stands here.
+type engine interface {
+	// connect opens the database and changes nothing in it.
+	connect(ctx context.Context) (*sql.DB, error)
+	// within bounds how long one use of the database may take.
+	within(ctx context.Context) (context.Context, context.CancelFunc)
+	// begin opens a transaction, of which the id is good for settle.
+	begin(ctx context.Context, db *sql.DB) (tx *sql.Tx, id string, err error)
+	// alone keeps everybody else from changing the schema until tx ends.
+	alone(ctx context.Context, tx *sql.Tx) error
+	// settle finds out what became of a transaction whose commit failed with
+	// err: nil says that it was committed, ErrUnsure that nobody knows.
+	settle(ctx context.Context, db *sql.DB, id string, err error) error
+	// bind rewrites the ? of a query as the database wants them.
+	bind(query string) string
+	// explain is an error of the database without what must not be shown.
+	explain(err error) error
+	// fresh reports whether no journal was ever there.
+	fresh(ctx context.Context) (bool, error)
+}
+
+// Errors of a journal that cannot be used. With any of them nothing may be
+// spent.
+var (
+	// ErrUnreachable says that the database does not answer.
+	ErrUnreachable = errors.New("the database of the journal cannot be reached")
+	// ErrUnsure says that the connection was lost while a transaction was being
+	// committed and that nobody could say whether it was. What the transaction
+	// would have allowed must not be done.
+	ErrUnsure = errors.New("the database did not say whether it was written down")
+)
+
+// New returns the journal kept in the SQLite file at path. It opens and creates
+// nothing yet; now is the wall clock. An empty path keeps the journal in memory.
 func New(path string, now func() time.Time) *Journal {
-	return &Journal{path: path, now: now}
+	return newJournal(file(path), now)
 }
 
-// pragmas are what "on disk when it returns" rests on: WAL alone does not sync
-// on commit, and a deferred BEGIN that upgrades fails at once instead of waiting.
-const pragmas = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=fullfsync(1)"
+// Path is the file of the journal; empty when it is in none.
+func (j *Journal) Path() string {
+	path, _ := j.engine.(file)
+	return string(path)
+}
 
-// Path is the file of the journal; empty when it is in memory.
-func (j *Journal) Path() string { return j.path }
+// Name says where the journal is, for people: the path of its file,
+// "PostgreSQL", or "memory". It never tells the address of a database.
+func (j *Journal) Name() string { return fmt.Sprint(j.engine) }
 
-// Exists reports whether there is anything to read. It creates nothing.
+// Exists reports whether there may be anything to read. It creates nothing and
+// does not ask a database over the network.
 func (j *Journal) Exists() bool {
-	if j.path == "" {
+	if j.Path() == "" {
 		return true
 	}
-	_, err := os.Stat(j.path)
-	return err == nil
+	fresh, err := j.engine.fresh(context.Background())
+	return err != nil || !fresh
 }
 
-// Close closes the file if it was ever opened.
+// Fresh reports whether there is no journal yet, so that opening it would make
+// one. It creates nothing.
+func (j *Journal) Fresh(ctx context.Context) (bool, error) {
+	ctx, cancel := j.engine.within(ctx)
+	defer cancel()
+	fresh, err := j.engine.fresh(ctx)
+	return fresh, j.failed(err)
+}
+
+// Close closes the database if it was ever opened.
 func (j *Journal) Close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.opening <- struct{}{}
+	defer func() { <-j.opening }()
 	if j.db == nil {
 		return nil
 	}
@@ -61,76 +108,30 @@ func (j *Journal) Close() error {
 
 // open returns the database, opening it on the first call that succeeds.
 func (j *Journal) open(ctx context.Context) (*sql.DB, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	select {
+	case j.opening <- struct{}{}:
+		defer func() { <-j.opening }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	if j.db != nil {
 		return j.db, nil
 	}
-	db, err := j.connect(ctx)
+	db, err := j.engine.connect(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, j.failed(err)
+	}
+	if err := j.migrate(ctx, db); err != nil {
+		return nil, j.failed(errors.Join(err, db.Close()))
 	}
 	j.db = db
 	return db, nil
 }
 
-func (j *Journal) connect(ctx context.Context) (*sql.DB, error) {
-	if err := j.prepareFile(); err != nil {
-		return nil, err
-	}
-	name := url.URL{Path: filepath.ToSlash(j.path)} // a file: name is a URI, in which %, # and ? mean something else
-	dsn := "file:" + name.EscapedPath() + pragmas
-	if j.path == "" {
-		dsn = ":memory:" + pragmas
-	}
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
-	}
-	// One writer: an in-memory database lives in its connection, and a file
-	// has one lock anyway.
-	db.SetMaxOpenConns(1)
-	if err := switchToWAL(ctx, db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	if err := migrate(ctx, db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
-}
-
-const switchTries = 100
-
-// switchToWAL makes the connection. SQLite does not wait for the lock that turns
-// a fresh file into one with a WAL: of several that open it at once, all but
-// one are told that it is busy, and try again.
-func switchToWAL(ctx context.Context, db *sql.DB) (err error) {
-	for range switchTries {
-		err = db.PingContext(ctx)
-		if failed, ok := errors.AsType[*sqlite.Error](err); !ok || failed.Code() != sqlite3.SQLITE_BUSY {
-			break
-		}
-	}
-	return err
-}
-
-// prepareFile makes the folder and the file private before SQLite sees them,
-// for the -wal and -shm files take the mode of the main one.
-func (j *Journal) prepareFile() error {
-	if j.path == "" {
+// failed is an error of the database as it may be shown.
+func (j *Journal) failed(err error) error {
+	if err == nil {
 		return nil
 	}
-	dir := filepath.Dir(j.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if name := networkFileSystem(dir); name != "" {
-		return fmt.Errorf("%s is on a network file system (%s), where its locks do not hold: choose a local folder with --state-dir", dir, name)
-	}
-	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	// One that is there already may be open to others.
-	return errors.Join(f.Chmod(0o600), f.Close())
+	return fmt.Errorf("journal: %w", j.engine.explain(err))
 }

@@ -2,7 +2,6 @@ package journal_test
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"vast-mcp/internal/journaltest"
 	"vast-mcp/journal"
 )
 
@@ -129,27 +129,32 @@ func TestARelativePath(t *testing.T) {
 }
 
 func TestCloseAndOpenAgain(t *testing.T) {
-	path, c := place(t), newClock()
-	j := open(t, path, c)
-	in(t, j, alice, func(tx *journal.Tx) { require.NoError(t, tx.PutQuote(aQuote("q"))) })
-	require.NoError(t, j.Close())
-	for _, again := range []*journal.Journal{j, open(t, path, c)} {
-		in(t, again, alice, func(tx *journal.Tx) {
-			got, found, err := tx.Quote("q")
-			require.NoError(t, err)
-			require.True(t, found)
-			require.Equal(t, aQuote("q"), got)
-		})
-	}
+	journaltest.Each(t, func(t *testing.T, p journaltest.Place) {
+		t.Helper()
+		c := newClock()
+		j := p.Open(c.now)
+		in(t, j, alice, func(tx *journal.Tx) { require.NoError(t, tx.PutQuote(aQuote("q"))) })
+		require.NoError(t, j.Close())
+		for _, again := range []*journal.Journal{j, p.Open(c.now)} {
+			in(t, again, alice, func(tx *journal.Tx) {
+				got, found, err := tx.Quote("q")
+				require.NoError(t, err)
+				require.True(t, found)
+				require.Equal(t, aQuote("q"), got)
+			})
+		}
+	})
 }
 
 func TestOpeningThatFailsIsTriedAgain(t *testing.T) {
-	path := place(t)
-	j := open(t, path, newClock())
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, j.Tx(cancelled, alice, func(*journal.Tx) error { return nil }), context.Canceled)
-	in(t, j, alice, func(*journal.Tx) {})
+	journaltest.Each(t, func(t *testing.T, p journaltest.Place) {
+		t.Helper()
+		j := p.Open(newClock().now)
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, j.Tx(cancelled, alice, func(*journal.Tx) error { return nil }), context.Canceled)
+		in(t, j, alice, func(*journal.Tx) {})
+	})
 }
 
 func TestOpeningSaysWhatIsWrong(t *testing.T) {
@@ -201,18 +206,4 @@ func TestMemoryJournalsAreApart(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, found)
 	})
-}
-
-func tables(t *testing.T, db *sql.DB) (names []string) {
-	t.Helper()
-	rows, err := db.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, rows.Close()) }()
-	for rows.Next() {
-		var name string
-		require.NoError(t, rows.Scan(&name))
-		names = append(names, name)
-	}
-	require.NoError(t, rows.Err())
-	return names
 }

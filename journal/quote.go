@@ -14,9 +14,9 @@ func (t *Tx) PutQuote(q Quote) error {
 		return err
 	}
 	return t.exec(`
-INSERT INTO quotes (realm, id, code, caller, tool, digest, state, created, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO quotes (realm, id, code, caller, tool, digest, state, created, seq, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (realm, id) DO UPDATE SET state = excluded.state, body = excluded.body`,
-		t.realm, q.ID, q.Code, q.Caller, q.Tool, q.Digest, q.State, q.CreatedAt.UnixMilli(), b)
+		t.realm, q.ID, q.Code, q.Caller, q.Tool, q.Digest, q.State, q.CreatedAt.UnixMilli(), t.epoch, b)
 }
 
 // Quote returns the quote with that ID; ok is false when there is none.
@@ -29,7 +29,7 @@ func (t *Tx) Quote(id string) (q Quote, ok bool, err error) {
 func (t *Tx) LastQuote(caller, tool, digest string) (q Quote, ok bool, err error) {
 	return one[Quote](t, `
 SELECT body FROM quotes WHERE realm = ? AND caller = ? AND tool = ? AND digest = ?
-ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, digest)
+ORDER BY created DESC, seq DESC LIMIT 1`, t.realm, caller, tool, digest)
 }
 
 // LastRedeemed returns the newest quote for that very call that was redeemed;
@@ -37,14 +37,14 @@ ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, digest)
 func (t *Tx) LastRedeemed(caller, tool, digest string) (q Quote, ok bool, err error) {
 	return one[Quote](t, `
 SELECT body FROM quotes WHERE realm = ? AND caller = ? AND tool = ? AND digest = ? AND state = ?
-ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, digest, Redeemed)
+ORDER BY created DESC, seq DESC LIMIT 1`, t.realm, caller, tool, digest, Redeemed)
 }
 
 // LastDeclined returns the newest declined quote of a caller for a tool.
 func (t *Tx) LastDeclined(caller, tool string) (q Quote, ok bool, err error) {
 	return one[Quote](t, `
 SELECT body FROM quotes WHERE realm = ? AND caller = ? AND tool = ? AND state = ?
-ORDER BY created DESC, rowid DESC LIMIT 1`, t.realm, caller, tool, Declined)
+ORDER BY created DESC, seq DESC LIMIT 1`, t.realm, caller, tool, Declined)
 }
 
 // SwapQuote moves a quote that is in one of the states from: change edits it.
@@ -80,14 +80,14 @@ type RealmQuote struct {
 // oldest first, expired ones included: for the command line, which approves
 // without a key and so cannot know the realm.
 func (j *Journal) Waiting(ctx context.Context) ([]RealmQuote, error) {
-	names, err := j.realms(ctx)
+	names, err := j.Realms(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []RealmQuote
 	for _, realm := range names {
 		err := j.Tx(ctx, realm, func(tx *Tx) error {
-			quotes, err := many[Quote](tx, `SELECT body FROM quotes WHERE realm = ? AND state IN (?, ?) ORDER BY created, rowid`, realm, Open, Approved)
+			quotes, err := many[Quote](tx, `SELECT body FROM quotes WHERE realm = ? AND state IN (?, ?) ORDER BY created, seq`, realm, Open, Approved)
 			for _, q := range quotes {
 				all = append(all, RealmQuote{Realm: realm, Quote: q})
 			}
@@ -101,22 +101,25 @@ func (j *Journal) Waiting(ctx context.Context) ([]RealmQuote, error) {
 	return all, nil
 }
 
-func (j *Journal) realms(ctx context.Context) (names []string, err error) {
+// Realms returns the names of all realms that the journal has rows of.
+func (j *Journal) Realms(ctx context.Context) (names []string, err error) {
+	ctx, cancel := j.engine.within(ctx)
+	defer cancel()
 	db, err := j.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := db.QueryContext(ctx, `SELECT realm FROM realms ORDER BY realm`)
 	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, j.failed(err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
+	defer func() { err = errors.Join(err, j.failed(rows.Close())) }()
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("journal: %w", err)
+			return nil, j.failed(err)
 		}
 		names = append(names, name)
 	}
-	return names, rows.Err()
+	return names, j.failed(rows.Err())
 }

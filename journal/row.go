@@ -189,11 +189,12 @@ type Lease struct {
 // Event is one line of the realm's chained log. Each hash covers the one
 // before, so that damage and partial edits show.
 type Event struct {
-	Seq     int64
-	At      time.Time
-	Kind    string
-	Subject string
-	Data    json.RawMessage
-	Prev    string
-	Hash    string
+	Realm   string          `json:"realm"`
+	Seq     int64           `json:"seq"` // from 1, without gaps
+	At      time.Time       `json:"at"`  // whole milliseconds, UTC
+	Kind    string          `json:"kind"`
+	Subject string          `json:"subject"`
+	Data    json.RawMessage `json:"data"`
+	Prev    string          `json:"prev"` // hash of the event before; empty for the first
+	Hash    string          `json:"hash"`
 }

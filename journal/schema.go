@@ -3,10 +3,11 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
-// migrations holds the steps from an empty file to today's schema; a step,
+// migrations holds the steps from an empty database to today's schema; a step,
 // once released, is never edited. What is looked up has a column, the rest of
 // a row is its JSON body.
 func migrations() []string {
@@ -44,56 +45,62 @@ CREATE INDEX intents_by_state ON intents (realm, state);
 CREATE TABLE settings (
 	realm TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
 	PRIMARY KEY (realm, name));
+`, `
+ALTER TABLE quotes ADD COLUMN seq BIGINT NOT NULL DEFAULT 0;
 `}
 }
 
-// migrate brings the file to today's schema, each step in its own transaction
-// so that two processes that start together do not both take it.
-func migrate(ctx context.Context, db *sql.DB) error {
+// errNewer is a journal of a program that this one cannot know.
+var errNewer = errors.New("written by a newer vast-mcp")
+
+// migrate brings the database to today's schema in one transaction, alone: of
+// several that start together the first does it. Where there is nothing to do
+// it waits for nobody.
+func (j *Journal) migrate(ctx context.Context, db *sql.DB) error {
 	steps := migrations()
-	for {
-		version, err := schemaVersion(ctx, db)
-		switch {
-		case err != nil:
-			return err
-		case version > len(steps):
-			return fmt.Errorf("written by a newer vast-mcp (schema %d, this one knows %d): update this program", version, len(steps))
-		case version == len(steps):
-			return nil
-		}
-		if err := migrateStep(ctx, db, version, steps[version]); err != nil {
-			return fmt.Errorf("migrating to schema %d: %w", version+1, err)
-		}
+	if version, err := schemaVersion(ctx, db); err == nil && version == len(steps) {
+		return nil
 	}
-}
-
-func schemaVersion(ctx context.Context, db *sql.DB) (int, error) {
-	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`); err != nil {
-		return 0, err
-	}
-	var version sql.NullInt64
-	err := db.QueryRowContext(ctx, `SELECT MAX(version) FROM schema_version`).Scan(&version)
-	return int(version.Int64), err
-}
-
-func migrateStep(ctx context.Context, db *sql.DB, from int, step string) error {
-	tx, err := db.BeginTx(ctx, nil)
+	tx, id, err := j.engine.begin(ctx, db)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }()
+	if err := j.engine.alone(ctx, tx); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)`); err != nil {
+		return err
+	}
+	version, err := schemaVersion(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if version > len(steps) {
+		return fmt.Errorf("%w (schema %d, this one knows %d): update this program", errNewer, version, len(steps))
+	}
+	for i, step := range steps[version:] {
+		number := version + i + 1
+		if _, err := tx.ExecContext(ctx, step); err != nil {
+			return fmt.Errorf("migrating to schema %d: %w", number, j.engine.explain(err))
+		}
+		if _, err := tx.ExecContext(ctx, j.engine.bind(`INSERT INTO schema_version (version) VALUES (?)`), number); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return j.engine.settle(ctx, db, id, err)
+	}
+	return nil
+}
+
+// querier is a database or a transaction in it.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func schemaVersion(ctx context.Context, in querier) (int, error) {
 	var version sql.NullInt64
-	if err := tx.QueryRowContext(ctx, `SELECT MAX(version) FROM schema_version`).Scan(&version); err != nil {
-		return err
-	}
-	if int(version.Int64) != from {
-		return nil
-	}
-	if _, err := tx.ExecContext(ctx, step); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO schema_version (version) VALUES (?)`, from+1); err != nil {
-		return err
-	}
-	return tx.Commit()
+	err := in.QueryRowContext(ctx, `SELECT MAX(version) FROM schema_version`).Scan(&version)
+	return int(version.Int64), err
 }

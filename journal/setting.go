@@ -42,7 +42,7 @@ ON CONFLICT (realm, name) DO UPDATE SET body = excluded.body`, t.realm, name, b)
 // Settings returns the bodies of the settings of that name, by realm: for what
 // is asked before the realm is known.
 func (j *Journal) Settings(ctx context.Context, name string) (map[string]json.RawMessage, error) {
-	realms, err := j.realms(ctx)
+	realms, err := j.Realms(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -84,32 +84,24 @@ type waitingIn struct {
 	guard.Waiting
 
 	journal *journal.Journal
-	sandbox bool
-}
-
-// journals are the live one and the sandbox's, in that order.
-func (s *session) journals() ([]*journal.Journal, error) {
-	dir, err := s.globals.stateDir()
-	clock := vast.SystemClock{}
-	return []*journal.Journal{liveJournal(dir, clock), sandboxJournal(dir, clock)}, err
 }
 
 // waiting reads the live and the sandbox journal. Neither needs a key.
 func (s *session) waiting(ctx context.Context) ([]waitingIn, error) {
-	journals, err := s.journals()
+	journals, err := s.globals.journals()
 	if err != nil {
 		return nil, err
 	}
 	var all []waitingIn
-	for i, j := range journals {
+	for _, j := range journals {
 		found, err := guard.ListWaiting(ctx, j, vast.SystemClock{}.Now())
 		if err != nil {
 			// The other journal is still good.
-			_, _ = fmt.Fprintf(s.stderr, "vast-mcp: %s cannot be read and is left out: %v\n", j.Path(), err)
+			_, _ = fmt.Fprintf(s.stderr, "vast-mcp: %s cannot be read and is left out: %v\n", j.Name(), err)
 			continue
 		}
 		for _, w := range found {
-			all = append(all, waitingIn{Waiting: w, journal: j, sandbox: i > 0})
+			all = append(all, waitingIn{Waiting: w, journal: j})
 		}
 	}
 	return all, nil
@@ -121,7 +113,7 @@ func isID(name string) bool { return strings.HasPrefix(name, "q_") }
 // codesOpen fails while codes cannot be used: they are short, and somebody tried
 // many. It says the same whether this one is right.
 func (s *session) codesOpen(ctx context.Context, name string) error {
-	journals, err := s.journals()
+	journals, err := s.globals.journals()
 	if err != nil || isID(name) {
 		return err
 	}
@@ -145,10 +137,10 @@ func (s *session) named(ctx context.Context, name string) (waitingIn, error) {
 			return w, nil
 		}
 	}
-	journals, err := s.journals()
+	journals, err := s.globals.journals()
 	for _, j := range journals {
 		if lost := guard.WrongName(ctx, j); lost != nil && !errors.Is(lost, guard.ErrLocked) {
-			s.log.Warn("a wrong code could not be counted", "journal", j.Path(), "err", lost)
+			s.log.Warn("a wrong code could not be counted", "journal", j.Name(), "err", lost)
 		}
 	}
 	return waitingIn{}, errors.Join(err, errors.New("no quote with that code or id waits here: it may have expired, been used or denied, or stand in another --state-dir; vast-mcp approvals lists what waits"))
@@ -209,7 +201,7 @@ func (s *session) confirmed(ctx context.Context) (bool, error) {
 // show prints the plan's own facts: what an agent said about it does not count.
 func (w waitingIn) show(out io.Writer) error {
 	p, state := w.Plan, "waits"
-	if w.sandbox {
+	if ofSandbox(w.Realm) {
 		p.Summary += " (sandbox: no real money)"
 	}
 	if w.Approved {

@@ -8,7 +8,6 @@ import (
 
 	"vast-mcp/guard"
 	"vast-mcp/journal"
-	"vast-mcp/vast"
 )
 
 type approverCmd struct {
@@ -48,13 +47,9 @@ func (approverClearCmd) Run(ctx context.Context, s *session) error {
 // approver changes the approver of the live journal or, with --sandbox, of the
 // sandbox's. Whoever changes one that is set must know its passphrase.
 func (s *session) approver(ctx context.Context, change func(*terminal, *journal.Journal, []byte) (string, error)) error {
-	dir, err := s.globals.stateDir()
+	j, err := s.globals.journal()
 	if err != nil {
 		return err
-	}
-	j := liveJournal(dir, vast.SystemClock{})
-	if s.globals.Sandbox {
-		j = sandboxJournal(dir, vast.SystemClock{})
 	}
 	defer func() { _ = j.Close() }()
 	t, shut, err := controlling()

@@ -36,6 +36,7 @@ type commands struct {
 	Approver  approverCmd  `cmd:"" help:"Set or clear the passphrase without which nothing is approved."`
 	Settle    settleCmd    `cmd:"" help:"Find out what became of orders whose answer was lost. Exit 1 if any is still open."`
 	Policy    policyCmd    `cmd:"" help:"Show or store the limits that hold, and what is left of them."`
+	Journal   journalCmd   `cmd:"" help:"Show what was quoted, approved and done, and check that it is whole."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what is wrong, and the fix. Changes nothing."`
 	Install   installCmd   `cmd:"" help:"Write this server into an MCP client's configuration."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/internal/cli"
+	"vast-mcp/internal/journaltest"
 )
 
 // shell runs commands with one state folder, each as its own process would.
@@ -26,6 +27,8 @@ func newShell(t *testing.T) shell {
 	for name, value := range map[string]string{"HOME": home, "XDG_STATE_HOME": "", "XDG_CONFIG_HOME": "", "VAST_API_KEY": "", "VAST_URL": ""} {
 		t.Setenv(name, value)
 	}
+	t.Setenv(journaltest.ServerEnv, "") // so that it is put back
+	require.NoError(t, os.Unsetenv(journaltest.ServerEnv))
 	return shell{t, filepath.Join(home, "state")}
 }
 

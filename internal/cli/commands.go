@@ -21,7 +21,9 @@ func (stdioCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	err = app.ServeStdio(ctx, s.stdin, s.stdout)
-	return errors.Join(err, app.Close())
+	err = errors.Join(err, app.Close())
+	s.sayHeads(app.Journal())
+	return err
 }
 
 type versionCmd struct{}

@@ -54,12 +54,13 @@ func (s *session) patient() (doctor.Patient, error) {
 	}
 	clock := vast.SystemClock{}
 	p := doctor.Patient{Sandbox: s.globals.Sandbox, Policy: s.globals.policy(), StateDir: dir, Now: clock.Now}
+	if p.Journal, err = s.globals.journal(); err != nil {
+		return doctor.Patient{}, err
+	}
 	if p.Sandbox {
-		p.Journal = sandboxJournal(dir, clock)
 		p.Client, p.ClientErr = s.sandboxClient(dir, clock)
 		return p, nil
 	}
-	p.Journal = liveJournal(dir, clock)
 	if os.Getenv("VAST_URL") != "" {
 		p.AddressFrom = "VAST_URL"
 	}

@@ -17,12 +17,13 @@ import (
 
 // globals are the flags that every command takes.
 type globals struct {
-	Sandbox      bool       `help:"Use a simulated market: no account, no real money."`
-	SandboxSpeed float64    `help:"Market seconds per second." placeholder:"N" noenv:""`
-	SandboxFresh bool       `help:"Empty the simulated market first." noenv:""`
-	StateDir     string     `help:"Folder for the journal and the sandbox." placeholder:"DIR" type:"path"`
-	LogLevel     slog.Level `help:"debug, info, warn or error." default:"warn"`
-	APIKeyFile   string     `name:"api-key-file" help:"File that holds the Vast.ai API key." placeholder:"FILE" type:"path"`
+	Sandbox        bool       `help:"Use a simulated market: no account, no real money."`
+	SandboxSpeed   float64    `help:"Market seconds per second." placeholder:"N" noenv:""`
+	SandboxFresh   bool       `help:"Empty the simulated market first." noenv:""`
+	StateDir       string     `help:"Folder for the journal and the sandbox." placeholder:"DIR" type:"path"`
+	JournalURLFile string     `name:"journal-url-file" help:"File that holds the postgres:// URL of a journal that several machines share. $VAST_MCP_JOURNAL can hold the URL instead." placeholder:"FILE" type:"path"`
+	LogLevel       slog.Level `help:"debug, info, warn or error." default:"warn"`
+	APIKeyFile     string     `name:"api-key-file" help:"File that holds the Vast.ai API key." placeholder:"FILE" type:"path"`
 
 	Toolsets     []string `help:"Toolsets to offer (default: core)." placeholder:"NAME"`
 	Tools        []string `help:"Offer only these tools." name:"tools" placeholder:"NAME"`

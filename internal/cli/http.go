@@ -50,7 +50,9 @@ func (c httpCmd) Run(ctx context.Context, s *session) error {
 	if _, err = fmt.Fprintf(s.stdout, "vast-mcp serves MCP at %s://%s/mcp\n", scheme, l.Addr()); err != nil {
 		return errors.Join(err, l.Close(), app.Close())
 	}
-	return errors.Join(app.ServeHTTP(ctx, l, h), app.Close())
+	err = errors.Join(app.ServeHTTP(ctx, l, h), app.Close())
+	s.sayHeads(app.Journal())
+	return err
 }
 
 // options reads the tokens and the certificate, and refuses to lay an open

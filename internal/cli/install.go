@@ -57,6 +57,8 @@ func (c installCmd) Run(k *kong.Context, s *session) error {
 	switch {
 	case c.Remove:
 		return c.remove(s, at, client, server)
+	case os.Getenv(journalEnv) != "":
+		return usage("%s is set here, and the client would not hand it on: put the URL in a file and name that with --journal-url-file", journalEnv)
 	case c.Print:
 		return c.show(s, at, client, server)
 	}

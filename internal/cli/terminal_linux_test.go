@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/journaltest"
 	"vast-mcp/journal"
 )
 
@@ -250,13 +251,9 @@ func (p program) quote() (id string, ask []string) {
 // events are the kinds that the journal of that name has for a realm.
 func (p program) events(name, realm string) (kinds []string) {
 	p.t.Helper()
-	require.NoError(p.t, p.journal(name).Tx(p.t.Context(), realm, func(tx *journal.Tx) error {
-		all, err := tx.Events()
-		for _, e := range all {
-			kinds = append(kinds, e.Kind)
-		}
-		return err
-	}))
+	for _, e := range journaltest.Events(p.t, p.journal(name), realm) {
+		kinds = append(kinds, e.Kind)
+	}
 	return kinds
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/server"
-	"vast-mcp/journal"
 	"vast-mcp/sandbox"
 	"vast-mcp/vast"
 )
@@ -60,6 +59,9 @@ func (s *session) config(p pace) (server.Config, error) {
 		ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order,
 		Key: sync.OnceValues(func() ([]byte, error) { return stateKey(dir) }),
 	}
+	if c.Journal, err = s.globals.journal(); err != nil {
+		return server.Config{}, err
+	}
 	if s.globals.Sandbox {
 		err = s.sandboxWorld(&c, dir)
 	} else {
@@ -78,6 +80,9 @@ func (s *session) approveCommand(name string) string {
 	if s.globals.StateDir != "" {
 		command += " --state-dir " + shellQuote(s.globals.StateDir)
 	}
+	if s.globals.JournalURLFile != "" {
+		command += " --journal-url-file " + shellQuote(s.globals.JournalURLFile)
+	}
 	return command
 }
 
@@ -86,14 +91,6 @@ func shellQuote(path string) string {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
-func liveJournal(dir string, clock vast.Clock) *journal.Journal {
-	return journal.New(filepath.Join(dir, "live", "journal.db"), clock.Now)
-}
-
-func sandboxJournal(dir string, clock vast.Clock) *journal.Journal {
-	return journal.New(filepath.Join(dir, "sandbox", "journal.db"), clock.Now)
 }
 
 func (s *session) liveWorld(c *server.Config, dir string) error {
@@ -108,7 +105,7 @@ func (s *session) liveWorld(c *server.Config, dir string) error {
 	if url := os.Getenv("VAST_URL"); url != "" {
 		opts = append(opts, vast.WithBaseURL(url))
 	}
-	c.Journal, c.Fingerprint, c.PollEvery = liveJournal(dir, c.Clock), fingerprint(key), livePoll
+	c.Fingerprint, c.PollEvery = fingerprint(key), livePoll
 	c.EnforceEvery = liveLeases
 	if c.Client, err = vast.NewClient(key, opts...); err != nil {
 		return usage("VAST_URL: %w", err)
@@ -126,7 +123,7 @@ func (s *session) sandboxWorld(c *server.Config, dir string) error {
 	if err != nil {
 		return err
 	}
-	c.Journal, c.PollEvery, c.EnforceEvery = sandboxJournal(dir, c.Clock), sandboxPoll, sandboxLeases
+	c.PollEvery, c.EnforceEvery = sandboxPoll, sandboxLeases
 	c.Client, err = vast.NewClient(market.Key(), vast.WithBaseURL(market.Origin()), vast.WithTransport(market.Transport()), vast.WithLogger(s.log))
 	return err
 }

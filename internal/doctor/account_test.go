@@ -147,7 +147,7 @@ func TestJournal(t *testing.T) {
 	p.finds("journal", doctor.OK, "its 2 events are whole")
 
 	p.wire.answers = map[string]reply{users: {status: 500}}
-	p.finds("journal", doctor.OK, "whether it is whole shows once the account is known")
+	p.finds("journal", doctor.OK, "its 2 events are whole")
 	p.finds("orders", doctor.Skipped, "the account is not known")
 	p.wire.answers = nil
 
@@ -158,7 +158,7 @@ func TestJournal(t *testing.T) {
 	require.NoError(t, os.Chmod(p.Journal.Path(), 0o600))
 
 	p.edit(`UPDATE events SET data = '3' WHERE seq = 2`)
-	p.finds("journal", doctor.Wrong, "event 2 does not follow")
+	p.finds("journal", doctor.Wrong, "does not follow from the one before it")
 	p.edit(`INSERT INTO schema_version (version) VALUES (99)`)
 	require.NoError(t, p.Journal.Close())
 	p.finds("journal", doctor.Wrong, "written by a newer vast-mcp")

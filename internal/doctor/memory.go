@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -36,21 +34,19 @@ var errLooked = errors.New("only looked")
 // Opening one that is not there would make it, and opening one that others may
 // read would make it private: both are left alone.
 func (p Patient) remember(ctx context.Context, a answers) (m memory) {
-	info, err := os.Stat(p.Journal.Path())
+	m.fresh, m.err = p.Journal.Fresh(ctx)
 	switch {
-	case p.Journal.Path() == "":
-	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
-		m.fresh = true
+	case m.err != nil:
+		m.blocked = "the journal does not open"
+		return m
+	case m.fresh:
 		m.strangers = strangers(a.list, func(string) bool { return false })
 		return m
-	case openToOthers(p.Journal.Path()):
+	case p.Journal.Path() != "" && openToOthers(p.Journal.Path()):
 		m.open, m.blocked = true, "the journal was not opened"
 		return m
 	}
-	err = p.Journal.Tx(ctx, a.realm, func(tx *journal.Tx) error {
-		var events []journal.Event
-		events, m.chain = tx.Events()
-		m.events = len(events)
+	err := p.Journal.Tx(ctx, a.realm, func(tx *journal.Tx) error {
 		counting, err := tx.Counting()
 		if err != nil {
 			return err
@@ -67,10 +63,30 @@ func (p Patient) remember(ctx context.Context, a answers) (m memory) {
 	})
 	if !errors.Is(err, errLooked) {
 		m.err, m.blocked = err, "the journal does not open"
-	} else if a.realm == "" {
+		return m
+	}
+	m.events, m.chain = p.follow(ctx)
+	if a.realm == "" {
 		m.blocked = "the account is not known"
 	}
 	return m
+}
+
+// follow walks the chains of all realms.
+func (p Patient) follow(ctx context.Context) (events int, err error) {
+	realms, err := p.Journal.Realms(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, realm := range realms {
+		for _, err := range p.Journal.Events(ctx, realm) {
+			if err != nil {
+				return events, err
+			}
+			events++
+		}
+	}
+	return events, nil
 }
 
 // settled is what needs nothing more: a machine that was seen, and acts, whose
@@ -90,20 +106,24 @@ func strangers(list []vast.Instance, known func(nonce string) bool) (all []vast.
 
 func (p Patient) checkJournal(m memory) Check {
 	const name = "journal"
-	path := p.Journal.Path()
+	where := p.Journal.Name()
 	switch {
 	case m.fresh:
-		return ok(name, "not there yet, made on first use: %s", path)
+		return ok(name, "not there yet, made on first use: %s", where)
 	case m.open:
-		return warning(name, chmod("600", path), "other users may read %s; it was not opened", path)
+		return warning(name, chmod("600", where), "other users may read %s; it was not opened", where)
+	case m.err != nil && p.Journal.Path() == "":
+		return wrong(name, "start it, or correct its URL; until then nothing is rented", "%s: %v", where, m.err)
 	case m.err != nil:
-		return wrong(name, "if it is damaged, move it away and a new one is made; if the folder is not fit, "+elsewhere, "%s: %v", path, m.err)
+		return wrong(name, "if it is damaged, move it away and a new one is made; if the folder is not fit, "+elsewhere, "%s: %v", where, m.err)
 	case m.chain != nil:
-		return wrong(name, "keep a copy, then move it away when no order is being settled; a new one is made", "%s: %v", path, m.chain)
-	case m.blocked != "":
-		return ok(name, "it opens; whether it is whole shows once the account is known: %s", path)
+		return wrong(name, "keep a copy, then move it away when no order is being settled; a new one is made", "%s: %v", where, m.chain)
 	}
-	return ok(name, "it opens, and its %d events are whole: %s", m.events, path)
+	opens := "it opens"
+	if p.Journal.Path() == "" {
+		opens += " with synchronous_commit on"
+	}
+	return ok(name, "%s, and its %d events are whole: %s", opens, m.events, where)
 }
 
 func (m memory) checkOrders() Check {

@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"strings"
+
+	"vast-mcp/internal/plain"
 )
 
 // Status says how a check went.
@@ -90,9 +92,9 @@ const (
 func (r Report) Text() string {
 	var b strings.Builder
 	for _, c := range r.Checks {
-		lines := wrap(c.Detail, lineWidth-statusWidth-nameWidth)
+		lines := plain.Wrap(c.Detail, lineWidth-statusWidth-nameWidth)
 		if c.Fix != "" {
-			lines = append(lines, wrap("Fix: "+c.Fix, lineWidth-statusWidth-nameWidth)...)
+			lines = append(lines, plain.Wrap("Fix: "+c.Fix, lineWidth-statusWidth-nameWidth)...)
 		}
 		status, name := string(c.Status), c.Name
 		for _, line := range lines {
@@ -101,22 +103,4 @@ func (r Report) Text() string {
 		}
 	}
 	return b.String() + "\n" + r.Verdict() + "\n"
-}
-
-// wrap breaks text between words. A word that is too long, such as a path,
-// stays whole so that it can be copied.
-func wrap(text string, width int) []string {
-	lines := []string{}
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case len([]rune(line))+1+len([]rune(word)) <= width:
-			line += " " + word
-		default:
-			lines, line = append(lines, line), word
-		}
-	}
-	return append(lines, line)
 }

@@ -46,6 +46,24 @@ func Fence(text string) string {
 	return "<<<\n" + strings.ReplaceAll(strings.TrimRight(text, "\n"), ">>>", "> > >") + "\n>>>\n"
 }
 
+// Wrap breaks text between words into lines of at most width runes. A word that
+// is too long, such as a path, stays whole so that it can be copied.
+func Wrap(text string, width int) []string {
+	lines := []string{}
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case len([]rune(line))+1+len([]rune(word)) <= width:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	return append(lines, line)
+}
+
 // Cut shortens s to most bytes without splitting a rune.
 func Cut(s string, most int) string {
 	if len(s) <= most {

@@ -29,6 +29,7 @@ import (
 // Options say what is different from a plain rig. The zero Options are one.
 type Options struct {
 	Market    sandbox.Options
+	Beside    *Rig       // shares its market; nil: one of its own
 	Mode      guard.Mode // empty: client
 	Policy    guard.Policy
 	Selection tool.Selection
@@ -56,6 +57,9 @@ func New(t *testing.T, o Options) *Rig {
 	t.Helper()
 	market, err := sandbox.Open(o.Market)
 	require.NoError(t, err)
+	if o.Beside != nil {
+		market = o.Beside.Market
+	}
 	r := &Rig{Market: market, Journal: o.Journal, Log: &strings.Builder{}, t: t, requests: &counter{base: market.Transport(), seen: map[string]int{}}}
 	var transport http.RoundTripper = r.requests
 	if o.Transport != nil {

@@ -89,6 +89,9 @@ func (a *App) Close() error {
 	return a.config.Journal.Close()
 }
 
+// Journal is the journal that the server works with.
+func (a *App) Journal() *journal.Journal { return a.config.Journal }
+
 // Call runs one tool for the command line, where nobody can be asked. It fails
 // when there is no such tool.
 func (a *App) Call(ctx context.Context, name string, args json.RawMessage, progress func(string)) (tool.Result, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/journaltest"
 	"vast-mcp/internal/rig"
 	"vast-mcp/journal"
 	"vast-mcp/rental"
@@ -85,12 +86,9 @@ func requireNoCode(t *testing.T, r *rig.Rig, said string) {
 	require.NoError(t, err)
 	said += string(shown) + r.Log.String()
 	for _, realm := range []string{journal.Own, realmOf(t, r)} {
-		require.NoError(t, r.Journal.Tx(t.Context(), realm, func(tx *journal.Tx) error {
-			events, err := tx.Events()
-			export, _ := json.Marshal(events)
-			said += string(export)
-			return err
-		}))
+		export, err := json.Marshal(journaltest.Events(t, r.Journal, realm))
+		require.NoError(t, err)
+		said += string(export)
 	}
 	require.NotContains(t, said, passphrase)
 	for _, row := range rows {
