@@ -175,7 +175,7 @@ func (w *world) chooseOffers() {
 	w.must(err)
 	var hosts []vast.MachineID
 	for _, o := range found {
-		if slices.Contains(hosts, o.MachineID) || o.DiskSpaceGB < 50 {
+		if slices.Contains(hosts, o.MachineID) || o.DiskSpaceGB < 50 || !o.Rentable {
 			continue
 		}
 		if len(w.rents) == offers {
