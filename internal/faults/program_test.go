@@ -17,6 +17,7 @@ type program struct {
 	modes     [2]guard.Mode
 	instances int     // most that may run
 	perHour   float64 // dollars for all that run; 0: no limit
+	byHand    bool    // there is a machine on the account that somebody rented and stopped
 	steps     []step
 	weather   []spell
 }
@@ -51,7 +52,7 @@ func (s spell) String() string { return fmt.Sprintf("%s no. %d: %s", s.op, s.nth
 
 func (p program) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "modes %v, at most %d instances and $%g/h\n", p.modes, p.instances, p.perHour)
+	fmt.Fprintf(&b, "modes %v, at most %d instances and $%g/h, one by hand %t\n", p.modes, p.instances, p.perHour, p.byHand)
 	for _, s := range p.steps {
 		fmt.Fprintf(&b, "  %v\n", s)
 	}
@@ -75,6 +76,7 @@ func write(seed uint64) program {
 	if dice.IntN(3) == 0 {
 		p.perHour = 0.2 + dice.Float64()*2
 	}
+	p.byHand = dice.IntN(2) == 0
 	all := strings.Fields(deeds)
 	for range 4 + dice.IntN(9) {
 		p.steps = append(p.steps, writeStep(dice, pick(dice, all...)))
