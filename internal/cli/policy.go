@@ -70,14 +70,15 @@ func (policySetCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		text := "Stored for this account; programs that run already obey it at once:\n"
+		var text strings.Builder
+		text.WriteString("Stored for this account; programs that run already obey it at once:\n")
 		for _, name := range slices.Sorted(maps.Keys(now.Limits)) {
-			text += fmt.Sprintf("  --%s %s\n", name, now.Limits[name])
+			fmt.Fprintf(&text, "  --%s %s\n", name, now.Limits[name])
 		}
 		if now.Mode != "" {
-			text += fmt.Sprintf("  --approve %s\n", now.Mode)
+			fmt.Fprintf(&text, "  --approve %s\n", now.Mode)
 		}
-		_, err = fmt.Fprint(s.stdout, text)
+		_, err = fmt.Fprint(s.stdout, text.String())
 		return err
 	})
 }
