@@ -18,6 +18,7 @@ cover: ## coverage of the whole by the whole
 
 lint: ## vet for every system we ship to, linters, dead code
 	go vet ./... && GOOS=windows go vet ./... && GOOS=darwin go vet ./...
+	go vet -tags faultpoints ./... && GOOS=windows go vet -tags faultpoints ./...
 	test -z "$$($(TOOL) gofumpt -modpath vast-mcp -l .)"
 	$(TOOL) golangci-lint run ./...
 	$(TOOL) deadcode -test ./... | (! grep .)
@@ -25,6 +26,12 @@ lint: ## vet for every system we ship to, linters, dead code
 fuzz: ## every fuzz target for FUZZTIME
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	  echo $$p $$f; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+# FAULTS is how many seeded schedules of failures are played.
+FAULTS ?= 10000
+
+faults: ## FAULTS schedules of failures, crashes and clocks; a seed that fails is told and replays
+	FAULTS=$(FAULTS) go test ./internal/faults -count 1 -timeout 0
 
 golden: ## rewrite the golden files; read the difference before you commit it
 	UPDATE_GOLDEN=1 go test ./tools ./internal/... .
@@ -53,4 +60,4 @@ dist-check: ## check what dist made, with the bundle format's own tool (needs np
 conformance: ## the official MCP suite, from npm, against fixtures and the program
 	internal/conformance/run.sh
 
-.PHONY: help check test race cover lint fuzz golden docs bench dist dist-check conformance
+.PHONY: help check test race cover lint fuzz faults golden docs bench dist dist-check conformance

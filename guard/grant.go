@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/journal"
 )
 
@@ -159,6 +160,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	if err != nil {
 		return nil, err
 	}
+	faultpoint.Hit(faultpoint.Redeemed)
 	g.atWork.add(grant.intent.Nonce)
 	return grant, nil
 }

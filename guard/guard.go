@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
 )
@@ -124,6 +125,11 @@ func (g *Guard) Quote(ctx context.Context, c Call, p Plan) (Quote, error) {
 	})
 	if err != nil && p.Effect == Destroy && !errors.Is(err, ErrOtherCall) && !errors.Is(err, ErrGranted) && ctx.Err() == nil {
 		return g.quoteUnwritten(realm, c, p)
+	}
+	if err == nil && q.Ready {
+		faultpoint.Hit(faultpoint.Approved)
+	} else if err == nil {
+		faultpoint.Hit(faultpoint.Quoted)
 	}
 	return q, err
 }

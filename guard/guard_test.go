@@ -44,16 +44,21 @@ type world struct {
 
 	mu      sync.Mutex
 	rentals []guard.Rental
+	api     time.Time // its clock; zero: the wall clock's
+	charges []guard.Charge
+	credit  *usd.Amount
 	reads   int
+	need    guard.Need // of the last read
 }
 
 func (w *world) Realm(context.Context) (string, error) { return w.realm, w.fails }
 
-func (w *world) Exposure(context.Context, guard.Need) (guard.Exposure, error) {
+func (w *world) Exposure(_ context.Context, need guard.Need) (guard.Exposure, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.reads++
-	return guard.Exposure{At: w.clock.now(), Rentals: w.rentals}, w.blind
+	w.need, w.reads = need, w.reads+1
+	e := guard.Exposure{At: w.clock.now(), Now: w.api, Rentals: w.rentals, Charges: w.charges, Credit: w.credit}
+	return e, w.blind
 }
 
 // rig is a guard, the account and the journal it works with, and a clock that

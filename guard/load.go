@@ -235,9 +235,7 @@ func (t *tally) join(in journal.Intent, settled bool) {
 	m.watch(in, t.now)
 	m.open = true
 	switch {
-	case settled && m.Until.IsZero(): // its label was edited, or it is gone
-		m.Until, m.OnExpiry = in.Until, in.OnExpiry
-	case settled:
+	case settled && m.Nonce != "": // what its label says counts
 	case m.Until.IsZero() || in.Until.IsZero():
 		m.Until, m.OnExpiry = in.Until, in.OnExpiry
 	default:

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
 )
@@ -89,7 +90,7 @@ func (g *Grant) Tell(ctx context.Context, heard bool, status string, result json
 	if g.journal == nil {
 		return nil
 	}
-	return g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
+	err := g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
 		in, found, err := tx.Intent(g.intent.Nonce)
 		switch {
 		case err != nil || !found:
@@ -104,6 +105,8 @@ func (g *Grant) Tell(ctx context.Context, heard bool, status string, result json
 		}
 		return tx.PutOutcome(journal.Outcome{Nonce: in.Nonce, Status: status, Result: result, At: tx.Now()})
 	})
+	faultpoint.Hit(faultpoint.Told)
+	return err
 }
 
 // atWork are the intents that calls of this process are busy with. Its zero

@@ -97,7 +97,7 @@ func whole(n int) usd.Amount { return usd.Amount(min(n, 1<<30)) * usd.Dollar }
 const longest = 10_000
 
 // Apart warns that limits hold for what one journal knows.
-const Apart = "another vast-mcp without this journal works on this account: limits hold per journal only"
+const Apart = "another vast-mcp without this journal works here: limits hold per journal only"
 
 // warnings are what to say beside a plan that passes: limits that it nearly uses
 // up, and who else spends. Of several days the fullest is named.

@@ -36,13 +36,14 @@ func (j *Journal) Tx(ctx context.Context, realm string, f func(*Tx) error) error
 	if err != nil {
 		return err
 	}
+	wall := j.now() // without the lock: reading a clock may take its time
 	tx, id, err := j.engine.begin(ctx, db)
 	if err != nil {
 		return j.failed(err)
 	}
 	defer func() { _ = tx.Rollback() }()
 	t := &Tx{ctx: ctx, tx: tx, journal: j, realm: realm}
-	if err := t.enter(j.now()); err != nil {
+	if err := t.enter(wall); err != nil {
 		return j.failed(err)
 	}
 	if err = f(t); err == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/journal"
 	"vast-mcp/vast"
 )
@@ -149,9 +150,11 @@ func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
+	faultpoint.Hit(faultpoint.Sent)
 	sending, cancel := context.WithTimeout(ctx, d.orderWithin)
 	defer cancel()
 	id, err := d.client.Instances.Create(sending, r.Offer, order)
+	faultpoint.Hit(faultpoint.Ordered)
 	return d.answered(ctx, g, id, r.scrub(err))
 }
 
@@ -208,6 +211,7 @@ func (d *Desk) answered(ctx context.Context, g *guard.Grant, id vast.InstanceID,
 		if err := g.Move(ctx, journal.Answered, func(in *journal.Intent) { in.Instance = int64(id) }, journal.Sent, journal.Unknown); err != nil {
 			return Result{}, err
 		}
+		faultpoint.Hit(faultpoint.Answered)
 		return d.look(ctx, g)
 	case failed != nil && failed.NotSent:
 		return Result{}, errors.Join(g.GiveBack(ctx, "never sent", journal.Sent, journal.Unknown), err)

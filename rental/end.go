@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/plain"
 	"vast-mcp/journal"
 	"vast-mcp/vast"
@@ -41,6 +42,7 @@ func (d *Desk) Stop(ctx context.Context, g *guard.Grant, id vast.InstanceID) (Re
 	if err := d.client.Instances.Stop(ctx, id); err != nil && !vast.Uncertain(err) {
 		return Result{}, g.Failed(ctx, err)
 	}
+	faultpoint.Hit(faultpoint.Stopping)
 	var row vast.Instance
 	seen, err := d.poll(ctx, endPause, endWithin, func() (bool, error) {
 		var err error
@@ -107,6 +109,7 @@ func (d *Desk) Destroy(ctx context.Context, g *guard.Grant, ids []vast.InstanceI
 	if err := d.delete(ctx, ids); err != nil {
 		return ids, err
 	}
+	faultpoint.Hit(faultpoint.Deleting)
 	left = ids
 	_, err = d.poll(ctx, endPause, endWithin, func() (bool, error) {
 		var err error

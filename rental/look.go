@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
 	"vast-mcp/vast"
@@ -114,10 +115,12 @@ func ignoreNotFound(err error) error {
 
 // adopt records that the machine was seen, and its lease.
 func (d *Desk) adopt(ctx context.Context, g *guard.Grant, row vast.Instance) (Result, error) {
+	faultpoint.Hit(faultpoint.Seen)
 	err := g.Rented(ctx, int64(row.ID), journal.Sent, journal.Answered, journal.Looking, journal.Unknown)
 	if err != nil {
 		return Result{}, err
 	}
+	faultpoint.Hit(faultpoint.Rented)
 	return result(g, row), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
@@ -64,6 +65,10 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	id := vast.InstanceID(g.Intent().Instance)
 	if g.Plan().Free {
 		row, err := d.client.Instances.Get(ctx, id)
+		if err == nil && !Running(row) {
+			// It ran when it was planned; starting it now costs, and is to be asked about.
+			return Result{}, errors.Join(guard.ErrOver, g.Failed(ctx, errStopped))
+		}
 		return Result{Instance: row, Known: err == nil}, errors.Join(err, g.Finish(ctx))
 	}
 	if g.Resumed() {
@@ -89,8 +94,11 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	case err != nil:
 		return Result{}, errors.Join(err, g.GiveBack(ctx, "the lease could not be written, so it was not started", journal.Sent, journal.Unknown))
 	}
+	faultpoint.Hit(faultpoint.Labelled)
 	return d.startLeased(ctx, g, id, lost)
 }
+
+var errStopped = errors.New("it was stopped meanwhile")
 
 const startTries = 3
 
@@ -102,6 +110,7 @@ func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.Instance
 		}
 		lost = true
 	}
+	faultpoint.Hit(faultpoint.Started)
 	switch {
 	case errors.Is(err, vast.Queued):
 		return d.leaveQueue(ctx, g, id, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/journal"
 	"vast-mcp/vast"
 )
@@ -63,6 +64,7 @@ func (p pass) remove(ctx context.Context, in journal.Intent) (left []journal.Ext
 			if err := p.askAway(ctx, e); err != nil {
 				return nil, started, err
 			}
+			faultpoint.Hit(faultpoint.Undoing)
 			e.Asked, e.Gone = true, 0
 		case e.Gone == 0 || p.now.Since(e.LookedAt) >= gonePause:
 			e.Gone, e.LookedAt = e.Gone+1, p.now

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"vast-mcp/internal/faultpoint"
 	"vast-mcp/internal/tool"
 )
 
@@ -57,7 +58,7 @@ func given(k *kong.Context, flag *kong.Flag) (set, typed bool) {
 // checkEnvironment refuses variables that look like ours and are none: a
 // misspelled limit must not be no limit.
 func checkEnvironment(app *kong.Application, environ []string) error {
-	known := []string{rentalEnv, tokenEnv, journalEnv}
+	known := []string{faultpoint.Env, rentalEnv, tokenEnv, journalEnv}
 	collect := func(flags []*kong.Flag) {
 		for _, f := range flags {
 			known = append(known, f.Envs...)
@@ -73,6 +74,8 @@ func checkEnvironment(app *kong.Application, environ []string) error {
 		case !strings.HasPrefix(name, envPrefix):
 		case !slices.Contains(known, name):
 			return fmt.Errorf("the environment has %s, which means nothing here%s", name, tool.DidYouMean(name, known))
+		case name == faultpoint.Env && !slices.Contains(faultpoint.Points(), faultpoint.Point(value)):
+			return fmt.Errorf("%s names no point: %q is none of %v", name, value, faultpoint.Points())
 		case value == "" && name != rentalEnv:
 			return fmt.Errorf("the environment variable %s is empty: unset it or give it a value", name)
 		}

@@ -107,11 +107,5 @@ func (b Budget) Text() string {
 	if b.Credit != nil {
 		fmt.Fprintf(&text, "credit: %s\n", *b.Credit)
 	}
-	for _, what := range b.Unread {
-		text.WriteString("not to be read: " + what + "\n")
-	}
-	for _, w := range b.Warnings {
-		text.WriteString("warning: " + w + "\n")
-	}
-	return text.String()
+	return text.String() + titled("not to be read:", b.Unread) + titled("warnings:", b.Warnings)
 }

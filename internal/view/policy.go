@@ -56,10 +56,15 @@ func (p Policy) Text() string {
 		t = append(t, []string{r.Name, r.Value, r.From})
 	}
 	text := append(t, []string{"approve", string(p.Mode), p.ModeFrom}).String()
-	for _, w := range p.Warnings {
-		text += "warning: " + w + "\n"
+	return text + titled("warnings:", p.Warnings)
+}
+
+// titled is a list for people, nothing when it is empty.
+func titled(title string, all []string) string {
+	if len(all) == 0 {
+		return ""
 	}
-	return text
+	return title + "\n  " + strings.Join(all, "\n  ") + "\n"
 }
 
 // Approval says in one sentence how a call is approved in mode m.
