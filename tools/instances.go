@@ -23,7 +23,8 @@ type instances struct {
 }
 
 func instanceTools(d Deps) []tool.Tool {
-	i := &instances{api: d.Instances, billing: d.Billing, clock: d.APIClock, desk: d.Desk, watch: d.Watch, volumes: d.Volumes,
+	i := &instances{
+		api: d.Instances, billing: d.Billing, clock: d.APIClock, desk: d.Desk, watch: d.Watch, volumes: d.Volumes,
 		offers: &offers{market: d.Market, inForce: d.InForce},
 	}
 	return []tool.Tool{

@@ -70,14 +70,14 @@ func (policySetCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		text := "Stored for this account; programs that run already obey it at once:\n"
+		lines := []string{"Stored for this account; programs that run already obey it at once:"}
 		for _, name := range slices.Sorted(maps.Keys(now.Limits)) {
-			text += fmt.Sprintf("  --%s %s\n", name, now.Limits[name])
+			lines = append(lines, fmt.Sprintf("  --%s %s", name, now.Limits[name]))
 		}
 		if now.Mode != "" {
-			text += fmt.Sprintf("  --approve %s\n", now.Mode)
+			lines = append(lines, "  --approve "+string(now.Mode))
 		}
-		_, err = fmt.Fprint(s.stdout, text)
+		_, err = fmt.Fprintln(s.stdout, strings.Join(lines, "\n"))
 		return err
 	})
 }
