@@ -75,7 +75,8 @@ func (p Policy) over(plan Plan, load Load) (Use, bool) {
 	uses := p.uses(plan, load)
 	at := slices.IndexFunc(uses, func(u Use) bool {
 		sum := u.Limit == LimitDailyBudget || u.Limit == LimitKeepCredit
-		return u.Over() && (!sum || plan.Rate > 0 || plan.Upfront > 0)
+		costs := plan.Rate > 0 || plan.Upfront > 0
+		return u.Over() && (costs || !sum)
 	})
 	if at < 0 {
 		return Use{}, false

@@ -179,7 +179,7 @@ func TestHistoryIsOfAllRealmsInOrder(t *testing.T) {
 			}
 		}
 		require.Equal(t, []string{"0 first", "0 second", "1 first", "1 second", "2 first", "2 second", "3 first"}, got)
-		in(t, j, alice, func(tx *journal.Tx) {
+		in(t, j, alice, func(*journal.Tx) {
 			for _, err := range p.Open(c.now).History(t.Context()) {
 				require.NoError(t, err, "reading waits for nobody's transaction")
 			}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 )
@@ -81,8 +82,8 @@ func (j *Journal) Exists() bool {
 	if j.Path() == "" {
 		return true
 	}
-	fresh, err := j.engine.fresh(context.Background())
-	return err != nil || !fresh
+	_, err := os.Stat(j.Path())
+	return err == nil
 }
 
 // Fresh reports whether there is no journal yet, so that opening it would make

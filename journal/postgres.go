@@ -110,10 +110,9 @@ func (server) settle(ctx context.Context, db *sql.DB, id string, err error) erro
 		case asked == nil && status.String == "aborted":
 			return err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
+		pause, over := context.WithTimeout(ctx, wait)
+		<-pause.Done()
+		over()
 		wait *= 2
 	}
 	return ErrUnsure

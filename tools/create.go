@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/tool"
@@ -56,11 +57,11 @@ func (o rentalOutput) Text() string {
 	if o.Replayed {
 		again = " (by an earlier, identical call; nothing was done twice)"
 	}
-	text := fmt.Sprintf("%s%s.\n%sThe lease is ended %s.\n", o.done, again, o.Instance.Text(), o.enforced)
-	for _, w := range o.Warnings {
-		text += "Note: " + w + ".\n"
+	notes := ""
+	if len(o.Warnings) > 0 {
+		notes = "Note: " + strings.Join(o.Warnings, ".\nNote: ") + ".\n"
 	}
-	return text
+	return fmt.Sprintf("%s%s.\n%sThe lease is ended %s.\n%s", o.done, again, o.Instance.Text(), o.enforced, notes)
 }
 
 func (i *instances) planCreate(ctx context.Context, _ tool.Call, in createInput) (guard.Plan, error) {

@@ -68,7 +68,7 @@ func (s *session) patient() (doctor.Patient, error) {
 		return p, nil //nolint:nilerr // the report says it
 	}
 	c := server.Config{Clock: clock}
-	p.ClientErr = s.liveWorld(&c, dir)
+	p.ClientErr = s.liveWorld(&c)
 	p.Client, p.Fingerprint = c.Client, c.Fingerprint
 	return p, nil
 }

@@ -70,14 +70,15 @@ func (policySetCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		lines := []string{"Stored for this account; programs that run already obey it at once:"}
+		var text strings.Builder
+		text.WriteString("Stored for this account; programs that run already obey it at once:\n")
 		for _, name := range slices.Sorted(maps.Keys(now.Limits)) {
-			lines = append(lines, fmt.Sprintf("  --%s %s", name, now.Limits[name]))
+			fmt.Fprintf(&text, "  --%s %s\n", name, now.Limits[name])
 		}
 		if now.Mode != "" {
-			lines = append(lines, "  --approve "+string(now.Mode))
+			fmt.Fprintf(&text, "  --approve %s\n", now.Mode)
 		}
-		_, err = fmt.Fprintln(s.stdout, strings.Join(lines, "\n"))
+		_, err = fmt.Fprint(s.stdout, text.String())
 		return err
 	})
 }

@@ -65,7 +65,7 @@ func (s *session) config(p pace) (server.Config, error) {
 	if s.globals.Sandbox {
 		err = s.sandboxWorld(&c, dir)
 	} else {
-		err = s.liveWorld(&c, dir)
+		err = s.liveWorld(&c)
 	}
 	if !p.lives {
 		c.EnforceEvery, c.Confirm = 0, confirm
@@ -93,7 +93,7 @@ func shellQuote(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-func (s *session) liveWorld(c *server.Config, dir string) error {
+func (s *session) liveWorld(c *server.Config) error {
 	if s.globals.SandboxSpeed != 0 || s.globals.SandboxFresh {
 		return usage("--sandbox-speed and --sandbox-fresh need --sandbox: without it the real market is meant")
 	}

@@ -93,14 +93,14 @@ func (w *world) befall(s step) {
 		<-time.After(s.d)
 	case "crash":
 		p.arm(s)
-		go w.revive(p, s.who, p.Now().Sub(time.Now()), s.d)
+		go w.revive(p, s.who, time.Until(p.Now()), s.d)
 	case "stall":
 		p.arm(s)
 	case "clock":
 		w.tell("the clock of %s is set by %v", p.name, s.d)
 		if s.d < -2*time.Minute {
 			// A process that lives measures time by another clock, which no one sets.
-			go w.revive(p, s.who, p.Now().Sub(time.Now())+s.d, time.Second)
+			go w.revive(p, s.who, time.Until(p.Now())+s.d, time.Second)
 			p.die()
 			return
 		}

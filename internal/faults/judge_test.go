@@ -26,7 +26,8 @@ func (w *world) admitted(in journal.Intent) {
 	n, rate := 1, in.Rate
 	for _, m := range w.machines {
 		own := m.order != nil && m.order.nonce == in.Nonce || m.id == in.Instance && in.Kind == guard.KindStart
-		if m.runs && !own && !(m.order != nil && m.order.machines[0] != m.id) { // what a proxy copied, nobody granted
+		copied := m.order != nil && m.order.machines[0] != m.id // by a proxy: nobody granted it
+		if m.runs && !own && !copied {
 			n, rate = n+1, rate.Add(m.rate)
 		}
 	}

@@ -168,7 +168,7 @@ func (v *victim) leavesItOnItsWay() bool {
 
 // deed is the call that comes by the point.
 func (v *victim) deed() []string {
-	switch v.point {
+	switch v.point { //nolint:exhaustive // the others are on a rental's way
 	case faultpoint.Labelled, faultpoint.Started:
 		return []string{"call", "start_instance", fmt.Sprintf(`{"instance_id":%d}`, v.byHand(true))}
 	case faultpoint.Stopping:

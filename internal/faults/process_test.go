@@ -115,7 +115,7 @@ func (p *process) operate(request, granted bool) (dieAfter bool) {
 	switch {
 	case dead:
 		runtime.Goexit()
-	case met.what == "crash" && !(request && met.after):
+	case met.what == "crash" && (!request || !met.after):
 		p.die()
 		runtime.Goexit()
 	case met.d > 0 && met.what != "crash":

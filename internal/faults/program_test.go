@@ -17,6 +17,7 @@ type program struct {
 	modes     [2]guard.Mode
 	instances int     // most that may run
 	perHour   float64 // dollars for all that run; 0: no limit
+	byHand    bool    // there is a machine on the account that somebody rented and stopped
 	steps     []step
 	weather   []spell
 }
@@ -51,7 +52,7 @@ func (s spell) String() string { return fmt.Sprintf("%s no. %d: %s", s.op, s.nth
 
 func (p program) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "modes %v, at most %d instances and $%g/h\n", p.modes, p.instances, p.perHour)
+	fmt.Fprintf(&b, "modes %v, at most %d instances and $%g/h, one by hand %t\n", p.modes, p.instances, p.perHour, p.byHand)
 	for _, s := range p.steps {
 		fmt.Fprintf(&b, "  %v\n", s)
 	}
@@ -75,11 +76,12 @@ func write(seed uint64) program {
 	if dice.IntN(3) == 0 {
 		p.perHour = 0.2 + dice.Float64()*2
 	}
+	p.byHand = dice.IntN(2) == 0
 	all := strings.Fields(deeds)
 	for range 4 + dice.IntN(9) {
 		p.steps = append(p.steps, writeStep(dice, pick(dice, all...)))
 	}
-	p.steps[0].what = "rent"
+	p.steps[0] = writeStep(dice, pick(dice, "rent", "duel"))
 	for range dice.IntN(9) {
 		p.weather = append(p.weather, writeSpell(dice))
 	}
@@ -91,9 +93,12 @@ func writeStep(dice *rand.Rand, what string) step {
 	s.wait = upTo(dice, pick(dice, time.Second, 10*time.Second, time.Minute))
 	switch what {
 	case "duel":
-		s.n = 5 + dice.IntN(9) // between a yes and its order
-		s.d = 3*time.Second + upTo(dice, pick(dice, 40*time.Second, 3*time.Minute, 25*time.Minute))
-		s.aimed = dice.IntN(4) == 0
+		// Between a yes and its order: long enough for the rival to order too, or,
+		// aimed, for others to take it that this one never will.
+		s.n, s.d = 6+dice.IntN(5), 3*time.Second+upTo(dice, 25*time.Second)
+		if s.aimed = dice.IntN(3) == 0; s.aimed {
+			s.d = 4*time.Minute + upTo(dice, 10*time.Minute)
+		}
 	case "stall":
 		s.d = upTo(dice, pick(dice, 40*time.Second, 3*time.Minute, 25*time.Minute))
 		s.aimed = dice.IntN(3) == 0

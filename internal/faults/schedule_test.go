@@ -66,14 +66,14 @@ func shrink(t *testing.T, p program) program {
 	t.Helper()
 	for again := true; again; {
 		again = false
-		for i := len(p.steps) - 1; i >= 0; i-- {
+		for i := range slices.Backward(p.steps) {
 			q := p
 			q.steps = slices.Delete(slices.Clone(p.steps), i, i+1)
 			if _, broken := run(t, q); len(broken) > 0 {
 				p, again = q, true
 			}
 		}
-		for i := len(p.weather) - 1; i >= 0; i-- {
+		for i := range slices.Backward(p.weather) {
 			q := p
 			q.weather = slices.Delete(slices.Clone(p.weather), i, i+1)
 			if _, broken := run(t, q); len(broken) > 0 {
@@ -87,7 +87,7 @@ func shrink(t *testing.T, p program) program {
 // run plays a program from its beginning until all is quiet.
 func run(t *testing.T, p program) (trace, broken []string) {
 	t.Helper()
-	dir, err := os.MkdirTemp(quick(), "faults")
+	dir, err := os.MkdirTemp(quick(), "faults") //nolint:usetesting // in memory where there is such a folder
 	require.NoError(t, err)
 	defer func() { require.NoError(t, os.RemoveAll(dir)) }()
 	synctest.Test(t, func(t *testing.T) {

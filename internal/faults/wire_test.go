@@ -204,7 +204,7 @@ func (w *world) deliver(p *process, req *http.Request, r *request) (*http.Respon
 // The caller holds mu.
 func (w *world) copy(req *http.Request, r *request) {
 	again := req.Clone(context.WithoutCancel(req.Context()))
-	again.URL.Path = fmt.Sprintf("/api/v0/asks/%d/", w.spare)
+	again.URL.Path = fmt.Sprintf("/api/v0/asks/%d/", w.spare[0])
 	again.Body = io.NopCloser(bytes.NewReader(r.body))
 	resp, err := w.market.Transport().RoundTrip(again)
 	w.must(err)

@@ -31,7 +31,7 @@ type world struct {
 	realm   string
 	rents   []string // arguments of the rentals that agents want, one for each offer
 	offerOf map[string]int64
-	spare   vast.OfferID
+	spare   []vast.OfferID
 	began   time.Time
 	over    chan struct{}
 
@@ -149,7 +149,24 @@ func newWorld(p program, open func(now func() time.Time) *journal.Journal) *worl
 	w.realm = rental.RealmOf(w.door.Origin(), user)
 	w.own = open(time.Now)
 	w.chooseOffers()
+	if p.byHand {
+		w.rentByHand()
+	}
 	return w
+}
+
+// rentByHand makes a machine that is nobody's business here: it is the oldest,
+// which is what an answer names that names a wrong one.
+func (w *world) rentByHand() {
+	ctx := context.Background()
+	id, err := w.door.Instances.Create(ctx, w.spare[1], vast.CreateInstance{Image: "a/b", DiskGB: 10, RunType: "ssh"})
+	w.must(err)
+	<-time.After(10 * time.Minute)
+	w.must(w.door.Instances.Stop(ctx, id))
+	<-time.After(time.Minute)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.learn(nil)
 }
 
 // chooseOffers picks cheap offers on machines of their own.
@@ -158,12 +175,13 @@ func (w *world) chooseOffers() {
 	w.must(err)
 	var hosts []vast.MachineID
 	for _, o := range found {
-		if slices.Contains(hosts, o.MachineID) || o.DiskSpaceGB < 50 {
+		if slices.Contains(hosts, o.MachineID) || o.DiskSpaceGB < 50 || !o.Rentable {
 			continue
 		}
 		if len(w.rents) == offers {
-			w.spare = o.ID
-			return
+			w.spare = append(w.spare, o.ID)
+			hosts = append(hosts, o.MachineID)
+			continue
 		}
 		hosts = append(hosts, o.MachineID)
 		args := fmt.Sprintf(`{"offer_id":%d,"image":"a/b","disk_gb":10}`, o.ID)

@@ -5,6 +5,7 @@
 package journaltest
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"net/url"
@@ -81,7 +82,7 @@ func schema(t *testing.T, server string) string {
 	admin := func(statement string) {
 		db, err := sql.Open("pgx", server)
 		require.NoError(t, err)
-		_, err = db.Exec(statement)
+		_, err = db.ExecContext(context.WithoutCancel(t.Context()), statement)
 		require.NoError(t, err)
 		require.NoError(t, db.Close())
 	}

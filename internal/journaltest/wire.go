@@ -2,6 +2,7 @@ package journaltest
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -102,7 +103,7 @@ func (w *Wire) carry(t *testing.T, client net.Conn) {
 		return
 	}
 	defer w.drop(client)
-	server, err := net.Dial("tcp", w.server)
+	server, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", w.server)
 	if err != nil || !w.take(server) {
 		return
 	}

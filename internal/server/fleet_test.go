@@ -18,7 +18,6 @@ import (
 	"vast-mcp/guard"
 	"vast-mcp/internal/journaltest"
 	"vast-mcp/internal/rig"
-	"vast-mcp/internal/server"
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
@@ -74,7 +73,6 @@ func newFleet(t *testing.T, serving, looking journaltest.Place, p guard.Policy) 
 		f.servers[i] = rig.New(t, rig.Options{
 			Market: fast(), Beside: f.servers[0], Mode: guard.Operator, Policy: p,
 			Journal: serving.Open(vast.SystemClock{}.Now), Transport: f.orders.watch,
-			Configure: func(c *server.Config) { c.OrderWithin, c.AnswerWithin = 5*time.Second, 10*time.Second },
 		})
 	}
 	f.realm = realmOf(t, f.servers[0])
@@ -244,6 +242,8 @@ func TestWithTheDatabaseGoneNothingIsRentedAndAllCanBeEnded(t *testing.T) {
 			for _, args := range []string{calls[1], strings.Replace(calls[1], "a/b", "c/d", 1)} {
 				res := s.Call("create_instance", args)
 				require.NotNil(t, res.Failure)
+				require.Equal(t, tool.Unavailable, res.Failure.Code, res.Failure.Message)
+				require.Contains(t, res.Failure.Message, "the database of the journal cannot be reached")
 				require.NotContains(t, res.Failure.Message+res.Failure.Next+s.Log.String(), "127.0.0.1", "the address is not told")
 			}
 		}

@@ -105,7 +105,10 @@ func (r *Runner) redeem(ctx context.Context, req request, j job, quote guard.Quo
 // is gone" must not be said to whoever just rented it.
 func (r *Runner) twin(ctx context.Context, req request, j job, cause error) *mcp.CallToolResult {
 	grant, err := r.guard.Resume(ctx, j.call)
-	if err != nil || grant == nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return r.failed(j.call.Tool, ctx.Err()) // whether one was granted was not found out
+	case err != nil || grant == nil:
 		return r.failed(j.call.Tool, cause)
 	}
 	res, _ := r.carryOut(ctx, req, j, grant)

@@ -10,6 +10,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"vast-mcp/guard"
+	"vast-mcp/journal"
 )
 
 // Code is one of the closed list of error codes; docs/errors.md is generated
@@ -64,7 +65,7 @@ func Codes() []CodeInfo {
 		{OtherCall, "The approval belongs to another call, has expired or does not exist. Nothing was done.", false},
 		{NotReady, "What was asked for is not there yet.", true},
 		{RateLimited, "The API asks for fewer calls.", true},
-		{Unavailable, "The API could not be reached or answered with a server error.", true},
+		{Unavailable, "The API or the journal's database could not be reached, or the API answered with a server error.", true},
 		{BadAnswer, "The API answered something that cannot be understood, or a list that is not complete.", true},
 		{RefusedByAPI, "The API refused the request.", false},
 		{TimedOut, "There was no answer in time.", true},
@@ -131,6 +132,10 @@ func (r *Runner) failure(tool string, err error) *Failure {
 	}
 	if errors.Is(err, guard.ErrOver) {
 		return Fail(WrongState, "what an earlier, identical call did has ended since").Hint("call again to get a new quote")
+	}
+	if errors.Is(err, journal.ErrUnreachable) || errors.Is(err, journal.ErrUnsure) {
+		r.log.Warn("the journal failed", "tool", tool, "err", err)
+		return Fail(Unavailable, "%v, and what cannot be written down is not done", err).Hint("call it again when the database is back; the doctor command tells more. Stopping and destroying work without it")
 	}
 	if errors.Is(err, context.Canceled) {
 		return Fail(Cancelled, "%s was cancelled", tool).Hint("call it again if it is still wanted")
