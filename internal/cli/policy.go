@@ -70,15 +70,14 @@ func (policySetCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		var text strings.Builder
-		text.WriteString("Stored for this account; programs that run already obey it at once:\n")
+		lines := []string{"Stored for this account; programs that run already obey it at once:"}
 		for _, name := range slices.Sorted(maps.Keys(now.Limits)) {
-			fmt.Fprintf(&text, "  --%s %s\n", name, now.Limits[name])
+			lines = append(lines, fmt.Sprintf("  --%s %s", name, now.Limits[name]))
 		}
 		if now.Mode != "" {
-			fmt.Fprintf(&text, "  --approve %s\n", now.Mode)
+			lines = append(lines, "  --approve "+string(now.Mode))
 		}
-		_, err = fmt.Fprint(s.stdout, text.String())
+		_, err = fmt.Fprintln(s.stdout, strings.Join(lines, "\n"))
 		return err
 	})
 }
