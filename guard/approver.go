@@ -137,10 +137,15 @@ func ClearApprover(ctx context.Context, j *journal.Journal, old []byte) error {
 // ApproveWaiting records a yes by the passphrase. It fails as SetApprover does,
 // and with ErrNotWaiting.
 func ApproveWaiting(ctx context.Context, j *journal.Journal, w Waiting, passphrase []byte) error {
-	if err := prove(ctx, j, passphrase, func(*journal.Tx) error { return nil }); err != nil {
+	if err := Prove(ctx, j, passphrase); err != nil {
 		return err
 	}
 	return AnswerWaiting(ctx, j, w, Answer{Yes: true, Via: ViaPassphrase, OutBand: true, proven: true})
+}
+
+// Prove fails unless passphrase is the approver's, as SetApprover does.
+func Prove(ctx context.Context, j *journal.Journal, passphrase []byte) error {
+	return prove(ctx, j, passphrase, func(*journal.Tx) error { return nil })
 }
 
 // prove does then if the passphrase is right, in one transaction with the

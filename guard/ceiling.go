@@ -170,6 +170,16 @@ func CeilingOf(ctx context.Context, j *journal.Journal, key string, known func(r
 	return Ceiling{}, nil
 }
 
+// LimitsIn is what holds of the limits p in the realm of tx, its ceiling included.
+func LimitsIn(tx *journal.Tx, p Policy) (Policy, error) {
+	c, err := ReadCeiling(tx)
+	if err != nil {
+		return p, err
+	}
+	in, err := c.Under(p, "")
+	return in.Policy, err
+}
+
 // inForce is what holds in the realm of tx. It is read in the transaction that
 // judges, so that a ceiling binds the servers that were started before it.
 func (g *Guard) inForce(tx *journal.Tx) (InForce, error) {

@@ -54,6 +54,16 @@ func TestWhatEachLimitSays(t *testing.T) {
 	}
 }
 
+func TestADayHoldsMoreThanTheRate(t *testing.T) {
+	policy, load := guard.Policy{DailyBudget: new(6 * usd.Dollar)}, guard.Load{Now: noon}
+	p := guard.Plan{Effect: guard.Spend, Rate: usd.Dollar, Lease: 6 * time.Hour, DiskRate: 1, OnExpiry: "destroy"}
+	require.Nil(t, policy.Judge(p, load))
+	dearer, stopped := p, p
+	dearer.Upfront, stopped.OnExpiry = 1, "stop"
+	require.NotNil(t, policy.Judge(dearer, load), "what is paid at once")
+	require.NotNil(t, policy.Judge(stopped, load), "the disk that it leaves")
+}
+
 func TestWhatIsNotKnownIsNotAllowed(t *testing.T) {
 	p := guard.Plan{Effect: guard.Spend, Rate: 1, Lease: time.Hour}
 	for limit, policy := range map[string]guard.Policy{

@@ -19,6 +19,7 @@ type Grant struct {
 	realm   string
 	plan    Plan
 	intent  journal.Intent
+	nonce   string // of the intent: work that outlives its call moves the intent itself
 	resumed bool
 	atWork  *atWork
 }
@@ -31,6 +32,9 @@ func (g *Grant) Plan() Plan { return g.plan }
 
 // Intent is the intent as it was last read or moved.
 func (g *Grant) Intent() journal.Intent { return g.intent }
+
+// Nonce names the intent. Unlike Intent it may be read while the work goes on.
+func (g *Grant) Nonce() string { return g.nonce }
 
 // Resumed reports whether an earlier call was given this grant first.
 func (g *Grant) Resumed() bool { return g.resumed }
@@ -124,14 +128,14 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 		return nil, ErrNotWaiting
 	}
 	in := journal.Intent{
-		Nonce: p.Nonce, Quote: q.ID, Caller: c.Caller, Tool: c.Tool, Kind: p.Kind, State: journal.Prepared,
+		Nonce: p.Nonce, Quote: q.ID, Caller: c.Caller, Worker: g.worker, Tool: c.Tool, Kind: p.Kind, State: journal.Prepared,
 		Offer: p.Offer, Machine: p.Machine, Instance: p.Instance, Rate: p.Rate, DiskRate: p.DiskRate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
 	}
 	if !p.Until.IsZero() {
 		in.Began = p.Until.Add(-p.Lease)
 	}
 	if q.Unwritten {
-		return g.redeemUnwritten(q, &Grant{realm: q.realm, plan: p, intent: in, atWork: &g.atWork})
+		return g.redeemUnwritten(q, &Grant{realm: q.realm, plan: p, intent: in, nonce: in.Nonce, atWork: &g.atWork})
 	}
 	exposure := q.exposure
 	if g.now().Sub(exposure.At) > freshFor {
@@ -140,7 +144,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 			return nil, err
 		}
 	}
-	grant := &Grant{journal: g.journal, realm: q.realm, plan: p, intent: in, atWork: &g.atWork}
+	grant := &Grant{journal: g.journal, realm: q.realm, plan: p, intent: in, nonce: in.Nonce, atWork: &g.atWork}
 	err := g.journal.Tx(ctx, q.realm, func(tx *journal.Tx) error {
 		row, found, err := tx.Quote(q.ID)
 		switch {
@@ -161,7 +165,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 		return nil, err
 	}
 	faultpoint.Hit(faultpoint.Redeemed)
-	g.atWork.add(grant.intent.Nonce)
+	g.atWork.add(grant.nonce)
 	return grant, nil
 }
 
@@ -171,7 +175,7 @@ func (g *Grant) join(tx *journal.Tx, row journal.Quote) error {
 	if err != nil || !found {
 		return cmp.Or(err, ErrNotWaiting)
 	}
-	g.plan, g.intent, g.resumed = rowPlan(row), in, true
+	g.plan, g.intent, g.nonce, g.resumed = rowPlan(row), in, in.Nonce, true
 	return nil
 }
 
@@ -218,7 +222,7 @@ func (g *Guard) Resume(ctx context.Context, c Call) (*Grant, error) {
 	err = g.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
 		plan, in, stands, err := g.standing(tx, c, sum)
 		if stands {
-			grant = &Grant{journal: g.journal, realm: realm, plan: plan, intent: in, resumed: true, atWork: &g.atWork}
+			grant = &Grant{journal: g.journal, realm: realm, plan: plan, intent: in, nonce: in.Nonce, resumed: true, atWork: &g.atWork}
 			g.atWork.add(in.Nonce)
 		}
 		return err

@@ -34,9 +34,11 @@ type Guard struct {
 	now     func() time.Time
 	loose   unwritten
 	atWork  atWork
+	worker  string
+	ended   func(worker string) bool
 }
 
-// Config is what New needs. All fields are required.
+// Config is what New needs. All fields but the last two are required.
 type Config struct {
 	Journal *journal.Journal
 	World   World
@@ -44,11 +46,16 @@ type Config struct {
 	Mode    Mode
 	Key     func() ([]byte, error) // secret for hashing arguments, read when first needed
 	Now     func() time.Time       // wall clock
+
+	// Worker names this process, and Ended reports whether the process of another
+	// name is certain to have ended. Both or neither are set.
+	Worker string
+	Ended  func(worker string) bool
 }
 
 // New returns a Guard. It opens nothing.
 func New(c Config) *Guard {
-	return &Guard{journal: c.Journal, world: c.World, policy: c.Policy, mode: c.Mode, key: c.Key, now: c.Now}
+	return &Guard{journal: c.Journal, world: c.World, policy: c.Policy, mode: c.Mode, key: c.Key, now: c.Now, worker: c.Worker, ended: c.Ended}
 }
 
 // Policy returns the limits in force.

@@ -75,8 +75,7 @@ func (p Policy) over(plan Plan, load Load) (Use, bool) {
 	uses := p.uses(plan, load)
 	at := slices.IndexFunc(uses, func(u Use) bool {
 		sum := u.Limit == LimitDailyBudget || u.Limit == LimitKeepCredit
-		costs := plan.Rate > 0 || plan.Upfront > 0
-		return u.Over() && (costs || !sum)
+		return u.Over() && (!sum || plan.Rate > 0 || plan.Upfront > 0)
 	})
 	if at < 0 {
 		return Use{}, false

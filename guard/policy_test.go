@@ -99,7 +99,7 @@ func TestARefusalGivesTheFigures(t *testing.T) {
 			guard.Load{Rate: usd.Max, Instances: 2},
 			"running instances cost an unreadable price/h already; with $0.60/h more the total of $2.00/h would be passed", "nothing more fits: stop or destroy an instance first",
 		},
-		{spend, guard.Load{Instances: 3}, "3 running and the owner allows 3", "stop or destroy an instance that is no longer needed"},
+		{spend, guard.Load{Instances: 3}, "3 running or on order, and the owner allows 3", "stop or destroy an instance that is no longer needed"},
 		{long, guard.Load{}, "a lease of 48 h is longer than the 36 h that the owner allows", "ask for lease_hours of 36 or less"},
 	} {
 		got := policy.Judge(c.plan, c.load)
@@ -148,6 +148,6 @@ func (r *rig) requireLoad(p guard.Plan, instances int, rate string) {
 		require.Error(r.t, err)
 		return err.Error()
 	}
-	require.Equal(r.t, fmt.Sprintf("%d running and the owner allows 0", instances), ask(guard.Policy{MaxInstances: new(0)}))
+	require.Equal(r.t, fmt.Sprintf("%d running or on order, and the owner allows 0", instances), ask(guard.Policy{MaxInstances: new(0)}))
 	require.Contains(r.t, ask(guard.Policy{MaxTotalPerHour: new(usd.Amount(0))}), fmt.Sprintf("running instances cost %s/h already;", rate))
 }

@@ -84,7 +84,7 @@ func (p Policy) refuse(u Use, plan Plan, load Load) *Refusal {
 		r.Message = fmt.Sprintf("running instances cost %s/h already; with %s/h more the total of %s/h would be passed", price(load.Rate), price(plan.Rate), u.Most)
 		at = "an instance" + strings.TrimPrefix(at, "an offer") + " would fit"
 	case LimitInstances:
-		r.Message = fmt.Sprintf("%d running and the owner allows %d", load.Instances, *p.MaxInstances)
+		r.Message = fmt.Sprintf("%d running or on order, and the owner allows %d", load.Instances, *p.MaxInstances)
 		least = "stop or destroy an instance that is no longer needed"
 	case LimitPerRental:
 		r.Message = fmt.Sprintf("this can cost %s in its lease of %s and the owner allows %s for one rental", price(plan.Most()), hours(plan.Lease), u.Most)

@@ -70,10 +70,16 @@ func (g *Guard) isNews(in journal.Intent, now time.Time) bool {
 	switch {
 	case in.Kind == KindAct, in.State == journal.Prepared, in.Told == in.State, g.atWork.has(in.Nonce):
 		return false
-	case in.Abandoned, in.Late:
+	case in.Abandoned, in.Late, g.gone(in.Worker):
 		return true
 	}
 	return age > toldWithin && (in.State != journal.Rented || age < toldFor)
+}
+
+// gone reports whether the process that carried an intent is certain to have
+// ended. This one is at work on none of them, whatever its name.
+func (g *Guard) gone(worker string) bool {
+	return worker != "" && (worker == g.worker || g.ended(worker))
 }
 
 // told notes that the caller knows how the intent stands.
@@ -86,12 +92,12 @@ func told(tx *journal.Tx, in journal.Intent) error {
 // nil when the call failed. heard is false when the call ended before it could
 // be told anything; the next order of this caller says it then.
 func (g *Grant) Tell(ctx context.Context, heard bool, status string, result json.RawMessage) error {
-	g.atWork.remove(g.intent.Nonce)
+	g.atWork.remove(g.nonce)
 	if g.journal == nil {
 		return nil
 	}
 	err := g.journal.Tx(context.WithoutCancel(ctx), g.realm, func(tx *journal.Tx) error {
-		in, found, err := tx.Intent(g.intent.Nonce)
+		in, found, err := tx.Intent(g.nonce)
 		switch {
 		case err != nil || !found:
 			return err

@@ -87,6 +87,7 @@ type Intent struct {
 	Nonce  string // 16 characters; it also stands in the label of a rental
 	Quote  string
 	Caller string
+	Worker string // the process that began it; empty: not told
 	Tool   string
 	Kind   string // "create", "start", or "act" for what needs no settling
 	State  IntentState
@@ -110,6 +111,7 @@ type Intent struct {
 	Looks     int           // complete lists that did not have it
 	LookedAt  Moment        // the last of these
 	Extras    []Extra       // machines to remove, while undoing
+	Removed   bool          // what it made was removed again
 	Late      bool          // it turned up after it had been given up
 	Told      IntentState   // the state that its caller heard of last; empty: none
 	Abandoned bool          // its call ended before it could be told

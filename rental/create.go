@@ -28,9 +28,9 @@ const (
 	seenWithin = 15 * time.Second // how long a fresh machine may take to show up
 	seenPause  = time.Second
 	waitOthers = 40 * time.Second // how long to wait for another call with the same grant
-	// settleWithin is how long the work may go on beside the order itself. What
-	// is open then is left to whoever settles next.
-	settleWithin = time.Minute
+	// settleWithin is how long a call looks for what its order made. What is
+	// open then is left to whoever settles next.
+	settleWithin = 40 * time.Second
 )
 
 // Create carries out a granted rental, or carries on where an earlier call
@@ -58,17 +58,15 @@ func (d *Desk) detached(ctx context.Context, g *guard.Grant, work func(context.C
 			}
 			answers <- a
 		}()
-		written := context.WithoutCancel(ctx)
-		working, cancel := context.WithTimeout(written, d.orderWithin+settleWithin)
-		defer cancel()
+		working := context.WithoutCancel(ctx)
 		res, err := work(working)
-		a.res, a.err = d.outcome(written, g, res, err)
+		a.res, a.err = d.outcome(working, g, res, err)
 	})
 	select {
 	case a := <-answers:
 		return a.res, a.err
 	case <-ctx.Done():
-		return Result{Why: "there was no answer in time; it is being settled"}, nil
+		return Result{Why: settling("there was no answer in time", journal.Intent{Nonce: g.Nonce(), Rate: g.Plan().Rate})}, nil
 	}
 }
 
@@ -112,14 +110,17 @@ func (d *Desk) create(ctx context.Context, g *guard.Grant, r Request) (Result, e
 			return Result{}, err
 		}
 	}
-	switch g.Intent().State {
-	case journal.Prepared:
+	if g.Intent().State == journal.Prepared {
 		return d.order(ctx, g, r)
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	switch g.Intent().State {
 	case journal.Looking:
 		return d.lookAgain(ctx, g)
 	case journal.Sent, journal.Answered, journal.Unknown:
 		return d.look(ctx, g)
-	case journal.Undoing, journal.Rented, journal.Refused, journal.Closed, journal.Ended, journal.Done:
+	case journal.Prepared, journal.Undoing, journal.Rented, journal.Refused, journal.Closed, journal.Ended, journal.Done:
 	}
 	return d.follow(ctx, g)
 }
@@ -155,6 +156,8 @@ func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, er
 	defer cancel()
 	id, err := d.client.Instances.Create(sending, r.Offer, order)
 	faultpoint.Hit(faultpoint.Ordered)
+	ctx, done := context.WithTimeout(ctx, settleWithin)
+	defer done()
 	return d.answered(ctx, g, id, r.scrub(err))
 }
 

@@ -212,7 +212,7 @@ func (d *Desk) unpark(rows []vast.Instance) {
 func (d *Desk) heal(ctx context.Context, h hold) Ending {
 	did := Ending{
 		Instance: h.row.ID, Until: h.tail.Until, Did: "its label had lost the lease, which was put back",
-		Err: d.writeLease(ctx, h.row.ID, h.tail),
+		Err: d.writeLease(ctx, h.row.ID, "", h.tail),
 	}
 	d.noteEnding(ctx, h.tail.Nonce, did)
 	return did

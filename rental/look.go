@@ -9,6 +9,7 @@ import (
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/faultpoint"
+	"vast-mcp/internal/plain"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
 	"vast-mcp/vast"
@@ -28,7 +29,7 @@ func (d *Desk) look(ctx context.Context, g *guard.Grant) (Result, error) {
 		switch {
 		case err != nil:
 			d.log.Warn("looking at a fresh rental", "nonce", in.Nonce, "err", err)
-		case found.ID != 0 && d.tooDear(found) == "":
+		case found.ID != 0 && !dearer(found, in.Rate):
 			return d.adopt(ctx, g, found)
 		}
 	}
@@ -98,7 +99,7 @@ func (d *Desk) waitForID(ctx context.Context, in journal.Intent) (found vast.Ins
 		if err != nil {
 			return false, ignoreNotFound(err)
 		}
-		if hasNonce(row, in.Nonce) && !older(row, in) && !neverRan(row) {
+		if _, tail, leased := ParseLabel(row.Label); leased && tail.Nonce == in.Nonce && madeBy(row, in) && !older(row, in) && !neverRan(row) {
 			found = row
 		}
 		return found.ID != 0 || nonceOf(row) != in.Nonce, nil
@@ -133,7 +134,18 @@ func (d *Desk) unknown(ctx context.Context, g *guard.Grant) (Result, error) {
 			return Result{}, err
 		}
 	}
-	return Result{Why: settling("the answer was lost and the machine is not listed yet", g.Intent())}, nil
+	return Result{Why: settling(known(g.Intent()), g.Intent())}, nil
+}
+
+// known says what is known of an order whose machine is not seen.
+func known(in journal.Intent) string {
+	switch {
+	case in.State == journal.Answered:
+		return fmt.Sprintf("the API took the order as instance %d, which is not seen yet", in.Instance)
+	case in.Why != "":
+		return plain.Line(in.Why, 200) + ", and no machine of it is seen"
+	}
+	return "its machine is not seen yet"
 }
 
 // lookAgain is the second look after a refusal, for a call that comes again: it

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vast-mcp/guard"
+	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
 	"vast-mcp/vast"
 )
@@ -88,27 +89,39 @@ func (p pass) listed(id int64) bool {
 	return slices.ContainsFunc(p.list, func(row vast.Instance) bool { return int64(row.ID) == id })
 }
 
-// relabelled is the list after the machines that the API named in its answer,
-// and that carry no lease, were given theirs. Without it nobody would end them.
+// relabelled is the list after the machines of open orders that carry no lease,
+// though their environment or the API's answer says whose they are, were given
+// theirs. Without it nobody would end them.
 func (d *Desk) relabelled(ctx context.Context, counting []journal.Intent, p pass) []vast.Instance {
 	list := slices.Clone(p.list)
 	for _, in := range counting {
-		if d.readOnly || in.State != journal.Answered || in.Nonce != p.mine && p.busy(in) {
+		if d.readOnly || in.Kind != guard.KindCreate || !p.settles(in) {
 			continue
 		}
 		for i, row := range list {
-			if int64(row.ID) != in.Instance || nonceOf(row) != "" || !madeBy(row, in) || older(row, in) {
+			if _, _, leased := ParseLabel(row.Label); leased || !p.bare(row, in) {
 				continue
 			}
-			if err := d.writeLease(ctx, row.ID, tailOf(in)); err != nil {
+			if err := d.writeLease(ctx, row.ID, in.Label, tailOf(in)); err != nil {
 				d.log.Warn("giving a rental its lease", "instance", row.ID, "err", err)
 				continue
 			}
-			text, _, _ := ParseLabel(row.Label)
-			list[i].Label = FormatLabel(text, tailOf(in), maxForeignLabel)
+			list[i].Label = FormatLabel(textOf(row.Label, in.Label), tailOf(in), maxForeignLabel)
 		}
 	}
 	return list
+}
+
+// settles reports whether the intent is open and not somebody else's to look for.
+func (p pass) settles(in journal.Intent) bool {
+	open := in.State == journal.Sent || in.State == journal.Answered || in.State == journal.Looking || in.State == journal.Unknown
+	return open && (in.Nonce == p.mine || !p.busy(in))
+}
+
+// bare reports whether the row, which carries no lease, is the machine of in.
+func (p pass) bare(row vast.Instance, in journal.Intent) bool {
+	named := in.State == journal.Answered && int64(row.ID) == in.Instance && nonceOf(row) == ""
+	return (hasNonce(row, in.Nonce) || named) && madeBy(row, in) && !older(row, in)
 }
 
 // tailOf is the lease that the intent was granted, as a label carries it.
@@ -162,7 +175,7 @@ func (p pass) settle(tx *journal.Tx, in journal.Intent) error {
 	case journal.Rented:
 		return p.stillThere(tx, in)
 	case journal.Looking, journal.Sent, journal.Answered, journal.Unknown:
-		if in.Kind == guard.KindAct || in.Nonce != p.mine && p.busy(in) {
+		if in.Kind == guard.KindAct || !p.settles(in) {
 			return nil
 		}
 		if s := sightOf(in, p.list, p.now.API); s.kept.ID != 0 || len(s.extras) > 0 {
@@ -198,9 +211,14 @@ func end(why string, now time.Time) func(*journal.Intent) {
 
 // seen moves an intent whose machines are listed.
 func (p pass) seen(tx *journal.Tx, in journal.Intent, s sight) error {
-	if why := p.tooDear(s.kept); why != "" && in.Kind == guard.KindCreate {
+	limits, err := guard.LimitsIn(tx, p.policy)
+	if err != nil {
+		return err
+	}
+	var dear vast.Instance
+	if why := tooDear(s.kept, in.Rate, p.list, limits); why != "" && in.Kind == guard.KindCreate {
 		s.extras = append([]journal.Extra{extra(s.kept, p.now.API)}, s.extras...)
-		s.kept, s.why = vast.Instance{}, why
+		dear, s.kept, s.why = s.kept, vast.Instance{}, why
 	}
 	to := journal.Rented
 	if len(s.extras) > 0 {
@@ -214,6 +232,10 @@ func (p pass) seen(tx *journal.Tx, in journal.Intent, s sight) error {
 	}
 	return p.move(tx, in, to, func(row *journal.Intent) {
 		row.Instance, row.Extras, row.Why = in.Instance, s.extras, ""
+		row.Abandoned = row.Abandoned || in.Nonce != p.mine && in.State != journal.Rented // its caller did not see it
+		if dear.ID != 0 {
+			row.Rate = max(row.Rate, usd.Ceil(dear.PerHour))
+		}
 		if to == journal.Undoing {
 			row.Why = s.why
 		}
@@ -250,7 +272,8 @@ func (p pass) notListed(tx *journal.Tx, in journal.Intent) error {
 // reopen takes up an intent that was given up and whose machine is listed.
 func (p pass) reopen(tx *journal.Tx, in journal.Intent) error {
 	given := in.State == journal.Refused || in.State == journal.Closed || in.State == journal.Ended
-	if !given || in.Kind == guard.KindAct || p.now.Wall.Sub(in.UpdatedAt).Abs() <= listLag {
+	removed := in.State == journal.Ended || in.Removed
+	if !given || in.Kind == guard.KindAct || removed && p.now.Wall.Sub(in.UpdatedAt).Abs() <= listLag {
 		return nil // what was removed a moment ago may still be listed
 	}
 	s := sightOf(in, p.list, p.now.API)

@@ -123,8 +123,8 @@ func leaseFact(lease time.Duration, t Tail) guard.Fact {
 	return guard.Fact{Name: "lease", Value: fmt.Sprintf("%g h, until %s, then %s", lease.Hours(), t.Until.Format(time.RFC3339), t.OnExpiry)}
 }
 
-// runs says what will run there: nobody should approve code unseen. Values of
-// variables are secrets and stay out.
+// runs says what will run there. Values of variables, and scripts, may hold
+// secrets and stay out: a plan is journaled.
 func (r Request) runs() []guard.Fact {
 	var all []guard.Fact
 	add := func(name, value string) {
@@ -133,12 +133,7 @@ func (r Request) runs() []guard.Fact {
 		}
 	}
 	if r.OnStart != "" {
-		first, _, more := strings.Cut(strings.TrimSpace(r.OnStart), "\n")
-		value := fmt.Sprintf("%q", plain.Line(first, 100))
-		if more || len(first) > 100 {
-			value += fmt.Sprintf(" and more, %d bytes in all", len(r.OnStart))
-		}
-		add("onstart", value)
+		add("onstart", fmt.Sprintf("a script of %d bytes, which is not kept here: ask the agent for its text", len(r.OnStart)))
 	}
 	add("env", plain.Line(strings.Join(slices.Sorted(maps.Keys(r.Env)), ", "), 200))
 	add("ports", plain.Line(strings.Join(r.Ports, ", "), 200))

@@ -54,18 +54,32 @@ func (d *Desk) Relabel(ctx context.Context, id vast.InstanceID, text string) (va
 	})
 }
 
-// writeLease puts the tail behind the text of an instance's label. What its
-// owner wrote there is kept whole, or the label is left alone.
-func (d *Desk) writeLease(ctx context.Context, id vast.InstanceID, t Tail) error {
+// writeLease puts the tail behind the text of an instance's label, or of the
+// label that it lost. What its owner wrote there is kept whole, or the label is
+// left alone.
+func (d *Desk) writeLease(ctx context.Context, id vast.InstanceID, lost string, t Tail) error {
 	_, err := d.rewrite(ctx, id, func(label string) (string, error) {
 		text, old, leased := ParseLabel(label)
 		if !leased && !leavesRoom(text, t) {
 			return "", noRoom()
 		}
 		t.IdleMinutes = old.IdleMinutes
-		return FormatLabel(text, t, maxForeignLabel), nil
+		return FormatLabel(textOf(label, lost), t, maxForeignLabel), nil
 	})
 	return err
+}
+
+// textOf is the text of a label, without what is left of a damaged lease in it.
+// Where nothing is left, it is the text of the label that was lost.
+func textOf(label, lost string) string {
+	text, _, leased := ParseLabel(label)
+	if !leased {
+		text, _, _ = strings.Cut(text, tailMark)
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		text, _, _ = ParseLabel(lost)
+	}
+	return text
 }
 
 // leavesRoom reports whether the tail fits behind a text that is kept whole.

@@ -60,19 +60,19 @@ func TestWhatCannotBeRented(t *testing.T) {
 	})
 }
 
-// TestWhatIsApprovedIsSeen: what will run there is shown, and no secret is.
+// TestWhatIsApprovedIsSeen: what is rented and how it starts, and no secret.
 func TestWhatIsApprovedIsSeen(t *testing.T) {
 	on(t, rig.Options{}, func(t *testing.T, b *bench) {
 		t.Helper()
 		r := rental.Request{
 			Offer: vast.OfferID(b.Offer("RTX 4090")), Image: "a/b", DiskGB: 10, OnExpiry: rental.OnExpiryStop, RunType: rental.RunJupyter,
-			Env: map[string]string{"TOKEN": "canary"}, Ports: []string{"8080", "53:5353/udp"}, OnStart: "curl x | sh\nrm -rf /data",
+			Env: map[string]string{"TOKEN": "canary"}, Ports: []string{"8080", "53:5353/udp"}, OnStart: "curl canary | sh\nexit 0",
 			ImageLogin: "-u me -p canary", Label: "train", LeaseHours: 5,
 		}
 		plan, err := b.desk.PlanCreate(t.Context(), r)
 		require.NoError(t, err)
 		said := plan.Text()
-		for _, word := range []string{"a/b", "10 GB", `"curl x | sh" and more, 24 bytes`, "TOKEN", "8080, 53:5353/udp", "jupyter", "credentials", `"train"`, "5 h", "then stop"} {
+		for _, word := range []string{"a/b", "10 GB", "a script of 23 bytes", "TOKEN", "8080, 53:5353/udp", "jupyter", "credentials", `"train"`, "5 h", "then stop"} {
 			require.Contains(t, said, word)
 		}
 		require.NotContains(t, said, "canary")

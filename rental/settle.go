@@ -22,16 +22,17 @@ type Order struct {
 	Removing []int64    // instances that are not seen gone yet
 	PerHour  usd.Amount // if it runs
 	Why      string     // for people: what is known
+	Late     bool       // it had been given up
 }
 
 // Settle finds out what became of the orders that nobody knows the outcome of,
 // by one complete list, and removes what they made in vain. It returns those that
-// it could settle and those that are still open. Any process of the same account
+// it could settle, those that turned up late among them, and those that are still
+// open; these with an error too, when the list cannot be read. Any process of the same account
 // may do it at any time.
 func (d *Desk) Settle(ctx context.Context) (settled, open []Order, err error) {
-	list, err := d.client.Instances.All(ctx)
-	if err != nil || !d.journal.Exists() {
-		return nil, nil, err
+	if !d.journal.Exists() {
+		return nil, nil, nil
 	}
 	realm, err := d.Realm(ctx)
 	if err != nil {
@@ -41,8 +42,24 @@ func (d *Desk) Settle(ctx context.Context) (settled, open []Order, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if open, err = d.Open(ctx, list); err != nil {
+	list, err := d.client.Instances.All(ctx)
+	if err != nil {
+		for _, in := range before {
+			open = append(open, orderOf(in))
+		}
+		return nil, open, err
+	}
+	counting, err := d.reconcile(ctx, list, "")
+	if err != nil {
 		return nil, nil, err
+	}
+	for _, in := range counting {
+		switch {
+		case isOpen(in):
+			open = append(open, orderOf(in))
+		case in.Late && in.Told == "":
+			settled = append(settled, orderOf(in))
+		}
 	}
 	err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
 		for _, in := range before {
@@ -90,7 +107,7 @@ func isOpen(in journal.Intent) bool {
 }
 
 func orderOf(in journal.Intent) Order {
-	o := Order{Nonce: in.Nonce, State: in.State, Removing: removing(in), PerHour: in.Rate, Why: plain.Line(in.Why, 200)}
+	o := Order{Nonce: in.Nonce, State: in.State, Removing: removing(in), PerHour: in.Rate, Why: plain.Line(in.Why, 200), Late: in.Late}
 	if in.State == journal.Rented || in.State == journal.Undoing && in.Kind == guard.KindCreate {
 		o.Instance = in.Instance
 	}

@@ -29,12 +29,12 @@ const (
 )
 
 // sightOf finds the machines of in among rows, a complete list. What carries its
-// nonce but is older than the order had its label copied, and is left alone.
+// nonce but was not made by the order had its label copied, and is left alone.
 func sightOf(in journal.Intent, rows []vast.Instance, now time.Time) sight {
 	var alive, dead []vast.Instance
 	for _, row := range rows {
 		switch {
-		case !hasNonce(row, in.Nonce) || in.Kind == guard.KindCreate && older(row, in):
+		case !hasNonce(row, in.Nonce) || in.Kind == guard.KindCreate && (older(row, in) || !madeBy(row, in)):
 		case in.Kind == guard.KindStart && (int64(row.ID) != in.Instance || !Running(row)):
 		case in.Kind == guard.KindCreate && neverRan(row):
 			dead = append(dead, row)
@@ -51,7 +51,7 @@ func sightOf(in journal.Intent, rows []vast.Instance, now time.Time) sight {
 		s.why = "its machine never ran: the host did not start it"
 	}
 	for _, row := range append(alive, dead...) {
-		if row.ID != s.kept.ID && madeBy(row, in) {
+		if row.ID != s.kept.ID {
 			s.extras = append(s.extras, extra(row, now))
 		}
 	}
@@ -63,12 +63,10 @@ func rank(row vast.Instance, in journal.Intent) int {
 	switch {
 	case in.State != journal.Unknown && int64(row.ID) == in.Instance:
 		return 0
-	case madeBy(row, in) && Running(row):
-		return 1
 	case Running(row):
-		return 2
+		return 1
 	}
-	return 3
+	return 2
 }
 
 // older reports whether the row was there before the order.
@@ -91,7 +89,7 @@ func madeBy(row vast.Instance, in journal.Intent) bool {
 	if slices.Contains(row.Env, [2]string{nonceEnv, in.Nonce}) {
 		return true
 	}
-	return int64(row.MachineID) == in.Machine && row.StartDate > 0 && startOf(row).Sub(in.Began).Abs() < youngFor
+	return int64(row.MachineID) == in.Machine && (row.StartDate <= 0 || startOf(row).Sub(in.Began).Abs() < youngFor)
 }
 
 // extra is how the row is to be removed: one that somebody may use by now is
@@ -151,12 +149,23 @@ func dearer(row vast.Instance, quoted usd.Amount) bool {
 	return row.PerHour > 0 && usd.Ceil(row.PerHour) > quoted.Add(guard.RateSlack(quoted))
 }
 
-// tooDear says by how much the row costs more than one instance may; it is
-// empty when it does not.
-func (d *Desk) tooDear(row vast.Instance) string {
-	limit := d.policy.MaxPerHour
-	if limit == nil || !dearer(row, *limit) {
+// tooDear says which limit the row breaks among list, all that is there; it is
+// empty when it breaks none. What was quoted is judged no more.
+func tooDear(row vast.Instance, quoted usd.Amount, list []vast.Instance, p guard.Policy) string {
+	if !dearer(row, quoted) {
 		return ""
 	}
-	return fmt.Sprintf("it costs %s/h, and the owner allows %s/h for one instance", usd.Ceil(row.PerHour), *limit)
+	rate, total := usd.Ceil(row.PerHour), usd.Amount(0)
+	for _, other := range list {
+		if Running(other) {
+			total = total.Add(usd.Ceil(other.PerHour))
+		}
+	}
+	switch {
+	case p.MaxPerHour != nil && dearer(row, *p.MaxPerHour):
+		return fmt.Sprintf("it costs %s/h, and the owner allows %s/h for one instance", rate, *p.MaxPerHour)
+	case p.MaxTotalPerHour != nil && total > p.MaxTotalPerHour.Add(guard.RateSlack(*p.MaxTotalPerHour)):
+		return fmt.Sprintf("it costs %s/h, with which all that runs costs %s/h, and the owner allows %s/h", rate, total, *p.MaxTotalPerHour)
+	}
+	return ""
 }

@@ -62,6 +62,8 @@ func (d *Desk) Start(ctx context.Context, g *guard.Grant) (Result, error) {
 }
 
 func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.orderWithin+settleWithin)
+	defer cancel()
 	id := vast.InstanceID(g.Intent().Instance)
 	if g.Plan().Free {
 		row, err := d.client.Instances.Get(ctx, id)
@@ -87,7 +89,7 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 		return Result{}, err
 	}
 	in := g.Intent()
-	err = d.writeLease(ctx, id, tailOf(in))
+	err = d.writeLease(ctx, id, "", tailOf(in))
 	switch {
 	case err != nil && lost:
 		return Result{}, err

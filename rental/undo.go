@@ -98,5 +98,5 @@ func (p pass) undone(tx *journal.Tx, in journal.Intent, left []journal.Extra, st
 	case kept:
 		return p.move(tx, in, journal.Rented, note)
 	}
-	return p.move(tx, in, journal.Refused, note)
+	return p.move(tx, in, journal.Refused, func(in *journal.Intent) { in.Extras, in.Removed = left, true })
 }

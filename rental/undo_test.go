@@ -144,23 +144,30 @@ func TestAMachineDearerThanAllowedIsNotKept(t *testing.T) {
 		return regexp.MustCompile(`"dph_total":[0-9.]+`).ReplaceAllString(body, `"dph_total":0.75`)
 	})
 	for name, c := range map[string]struct {
-		limit usd.Amount
-		kept  bool
-	}{"above the limit": {usd.Dollar / 2, false}, "above the quote": {usd.Dollar, true}} {
+		policy guard.Policy
+		why    string // it is not kept
+	}{
+		"above the limit": {guard.Policy{MaxPerHour: new(usd.Dollar / 2)}, "it costs $0.75/h, and the owner allows $0.50/h"},
+		"above the total": {guard.Policy{MaxTotalPerHour: new(usd.Dollar / 2)}, "with which all that runs costs $0.75/h, and the owner allows $0.50/h"},
+		"above the quote": {guard.Policy{MaxPerHour: new(usd.Dollar), MaxTotalPerHour: new(usd.Dollar)}, ""},
+	} {
 		t.Run(name, func(t *testing.T) {
-			policy := guard.Policy{MaxPerHour: &c.limit, DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour}
+			policy := c.policy
+			policy.DefaultLease, policy.MaxLease = 24*time.Hour, 168*time.Hour
 			on(t, rig.Options{Transport: raised, Policy: policy}, func(t *testing.T, b *bench) {
 				t.Helper()
 				args := rent(b.Offer("RTX 4090"), "")
 				b.ask("create_instance", args)
-				if c.kept {
+				if c.why == "" {
 					got := b.answer(b.Call("create_instance", args))
 					require.Equal(t, tool.Done, got.Status)
 					require.Len(t, got.Warnings, 1)
 					require.Regexp(t, `^it costs \$0.75/h, and the quote said \$0\.[0-9]+/h$`, got.Warnings[0])
 					return
 				}
-				require.Contains(t, b.Fails(tool.NotRented, "create_instance", args).Message, "it costs $0.75/h, and the owner allows $0.50/h")
+				require.Contains(t, b.Fails(tool.NotRented, "create_instance", args).Message, c.why)
+				in := b.intent(b.nonceOf(guard.KindCreate))
+				require.Equal(t, usd.Amount(750_000), in.Rate, "which it counts at until it is gone")
 				b.settle(4)
 				require.Empty(t, b.all())
 			})
@@ -245,6 +252,56 @@ func TestARentalWithoutItsLabelIsGivenOne(t *testing.T) {
 	})
 }
 
+// TestADamagedLabelIsMendedBeforeItIsCalledRented: the environment says whose it
+// is, and what is left of the lease goes.
+func TestADamagedLabelIsMendedBeforeItIsCalledRented(t *testing.T) {
+	for name, edit := range map[string]func(string) string{
+		"cut":  func(body string) string { return regexp.MustCompile(` stop\]`).ReplaceAllString(body, "") },
+		"lost": func(body string) string { return regexp.MustCompile(`"label":"[^"]*",`).ReplaceAllString(body, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			on(t, rig.Options{Transport: rewrite("/asks/", edit, nil)}, func(t *testing.T, b *bench) {
+				t.Helper()
+				got := b.answer(b.Approved("create_instance", rent(b.Offer("RTX 4090"), `,"label":"job one"`)))
+				require.Equal(t, tool.Done, got.Status, got.Message)
+				text, _, leased := rental.ParseLabel(b.row(got.InstanceID).Label)
+				require.True(t, leased)
+				require.Equal(t, "job one", text)
+			})
+		})
+	}
+}
+
+// TestACopiedLabelIsNotTakenForTheRental: the answer was lost, our machine is not
+// listed yet, and somebody copied its label.
+func TestACopiedLabelIsNotTakenForTheRental(t *testing.T) {
+	var b *bench
+	hidden := true
+	o := rig.Options{Market: broken(t, "create:after:drop:1"), Transport: func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(req *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(req)
+			if err != nil || !hidden || !strings.HasPrefix(req.URL.Path, "/api/v1/instances/") {
+				return resp, err
+			}
+			body, err := io.ReadAll(resp.Body)
+			body = bytes.ReplaceAll(body, []byte("VAST_MCP_RENTAL"), []byte("OTHER"))
+			body = regexp.MustCompile(`"machine_id":\d+`).ReplaceAll(body, []byte(`"machine_id":1`))
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			return resp, err
+		})
+	}}
+	on(t, o, func(t *testing.T, on *bench) {
+		t.Helper()
+		b = on
+		args := rent(b.Offer("RTX 4090"), "")
+		b.ask("create_instance", args)
+		require.Equal(t, tool.Unknown, b.answer(b.Call("create_instance", args)).Status, "what carries the label was not made by the order")
+		hidden = false
+		require.Equal(t, tool.Done, b.answer(b.Call("create_instance", args)).Status)
+		require.Len(t, b.all(), 1)
+	})
+}
+
 // clock is a wall clock that somebody set.
 type clock struct {
 	vast.SystemClock
@@ -311,8 +368,8 @@ func TestARefusedRentalThatTurnsUpLate(t *testing.T) {
 		b.settle(1)
 		require.Equal(t, journal.Refused, b.intent(nonce).State)
 		late()
-		<-time.After(2 * time.Minute)
-		b.settle(1)
+		f := b.Fails(tool.Undelivered, "create_instance", rent(b.Offer("RTX 3090"), ""))
+		require.Contains(t, f.Message, "turned up after it had been given up", "the list that prices the next order shows it")
 		require.Equal(t, journal.Rented, b.intent(nonce).State)
 		require.True(t, b.intent(nonce).Late)
 	})

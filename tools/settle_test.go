@@ -36,6 +36,7 @@ func TestALostRentalIsFoundLater(t *testing.T) {
 		require.Equal(t, tool.Unknown, got.Status)
 		require.Len(t, r.Machines(), 1)
 		other := create(r.Offer("RTX 3090"), "")
+		r.Fails(tool.Undelivered, "create_instance", other)
 		r.Fails(tool.OverPolicy, "create_instance", other)
 		found := decode(t, r.Call("create_instance", args))
 		require.Equal(t, tool.Done, found.Status)
@@ -176,7 +177,7 @@ func TestCapsCountWhatOthersRent(t *testing.T) {
 		_, err := r.Client.Instances.Create(t.Context(), vast.OfferID(r.Offer("RTX 3090")), vast.CreateInstance{Image: "a/b", DiskGB: 10, RunType: "ssh"})
 		require.NoError(t, err)
 		f := r.Fails(tool.OverPolicy, "create_instance", create(r.Offer("RTX 4090"), ""))
-		require.Contains(t, f.Message, "1 running and the owner allows 1")
+		require.Contains(t, f.Message, "1 running or on order, and the owner allows 1")
 		require.Contains(t, f.Message, "max-instances")
 	})
 }

@@ -15,6 +15,9 @@ type approverCmd struct {
 	Clear approverClearCmd `cmd:"" help:"Approve without a passphrase again."`
 }
 
+// askPassphrase is what the owner is asked.
+const askPassphrase = "The approver's passphrase: "
+
 type approverSetCmd struct{}
 
 // Run asks for a passphrase, twice, and stores what proves it.
@@ -63,7 +66,7 @@ func (s *session) approver(ctx context.Context, change func(*terminal, *journal.
 	}
 	var old []byte
 	if set {
-		if old, err = t.secret(ctx, "The approver's passphrase: "); err != nil {
+		if old, err = t.secret(ctx, askPassphrase); err != nil {
 			return err
 		}
 	}

@@ -70,15 +70,14 @@ func (policySetCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		var text strings.Builder
-		text.WriteString("Stored for this account; programs that run already obey it at once:\n")
+		lines := []string{"Stored for this account; programs that run already obey it at once:"}
 		for _, name := range slices.Sorted(maps.Keys(now.Limits)) {
-			fmt.Fprintf(&text, "  --%s %s\n", name, now.Limits[name])
+			lines = append(lines, fmt.Sprintf("  --%s %s", name, now.Limits[name]))
 		}
 		if now.Mode != "" {
-			fmt.Fprintf(&text, "  --approve %s\n", now.Mode)
+			lines = append(lines, "  --approve "+string(now.Mode))
 		}
-		_, err = fmt.Fprint(s.stdout, text.String())
+		_, err = fmt.Fprintln(s.stdout, strings.Join(lines, "\n"))
 		return err
 	})
 }
@@ -115,8 +114,24 @@ func (s *session) withRealm(ctx context.Context, change func(c server.Config, re
 	return errors.Join(err, app.Close())
 }
 
-// ownerAgrees fails unless the owner of the journal agrees to other limits.
-func (*session) ownerAgrees(context.Context, *journal.Journal) error { return nil }
+// ownerAgrees fails unless the owner of the journal agrees to other limits: where
+// an approver is set, by the passphrase.
+func (*session) ownerAgrees(ctx context.Context, j *journal.Journal) error {
+	set, err := guard.HasApprover(ctx, j)
+	if err != nil || !set {
+		return err
+	}
+	t, shut, err := controlling()
+	if err != nil {
+		return err
+	}
+	defer shut()
+	passphrase, err := t.secret(ctx, askPassphrase)
+	if err != nil {
+		return err
+	}
+	return guard.Prove(ctx, j, passphrase)
+}
 
 // bound is the server under the account's ceiling: a flag or a variable that
 // says explicitly what the ceiling does not allow is a mistake, or a try. What

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"vast-mcp/journal"
 	"vast-mcp/rental"
 )
 
 type settleCmd struct{}
+
+// settleWithin is how long the API may take.
+const settleWithin = time.Minute
 
 // Run finds out what became of orders whose answer was lost, once. It exits 1
 // when something is still open.
@@ -20,15 +24,20 @@ func (settleCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	settled, open, err := app.Settle(ctx)
-	if err := errors.Join(err, app.Close()); err != nil {
-		return err
+	looking, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	settled, open, failed := app.Settle(looking)
+	if err := app.Close(); err != nil {
+		return errors.Join(failed, err)
 	}
 	for _, o := range settled {
 		_, _ = fmt.Fprintf(s.stdout, "settled  %s  %s\n", o.Nonce, outcome(o))
 	}
 	for _, o := range open {
 		_, _ = fmt.Fprintf(s.stdout, "open     %s  %s\n", o.Nonce, pending(o))
+	}
+	if failed != nil {
+		return failed
 	}
 	if len(open) == 0 {
 		_, err := fmt.Fprintln(s.stdout, "Nothing is open: of every order it is known what became of it.")
@@ -42,6 +51,9 @@ func (settleCmd) Run(ctx context.Context, s *session) error {
 func outcome(o rental.Order) string {
 	switch o.State { //nolint:exhaustive // the others are open
 	case journal.Rented:
+		if o.Late {
+			return fmt.Sprintf("turned up after it had been given up: instance %d at %s/h", o.Instance, o.PerHour)
+		}
 		return fmt.Sprintf("rented: instance %d at %s/h", o.Instance, o.PerHour)
 	case journal.Ended:
 		return "ended: " + o.Why
@@ -52,7 +64,7 @@ func outcome(o rental.Order) string {
 // pending says what is known of an order that is open.
 func pending(o rental.Order) string {
 	if len(o.Removing) > 0 {
-		return fmt.Sprintf("being removed: instance %s: %s", strings.Trim(fmt.Sprint(o.Removing), "[]"), o.Why)
+		return fmt.Sprintf("not yet removed: instance %s at %s/h: %s", strings.Trim(fmt.Sprint(o.Removing), "[]"), o.PerHour, o.Why)
 	}
 	return fmt.Sprintf("%s/h if it runs: %s", o.PerHour, o.Why)
 }

@@ -18,10 +18,6 @@ import (
 	"vast-mcp/journal"
 )
 
-// seeds is how many schedules a plain test run plays. The variable FAULTS asks
-// for more, and FAULTSEED for one alone, with its trace.
-const seeds = 200
-
 // TestSchedules plays seeded schedules of failures, crashes, two processes and
 // clocks that jump, and counts: no second order, no second machine, none that
 // the journal does not know, no limit passed, nothing said that was not so.

@@ -27,6 +27,8 @@ type Config struct {
 	Log            *slog.Logger
 	Key            func() ([]byte, error) // hashes arguments in the journal
 	Fingerprint    string                 // of the API key
+	Worker         string                 // names this process; see guard.Config
+	Ended          func(worker string) bool
 	Policy         guard.Policy
 	Mode           guard.Mode
 	Selection      tool.Selection
@@ -61,7 +63,7 @@ func New(c Config) (*App, error) {
 		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Policy: c.Policy, ReadOnly: c.Selection.ReadOnly,
 		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint,
 	})
-	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now})
+	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now, Worker: c.Worker, Ended: c.Ended})
 	a := &App{config: c, desk: desk, guard: g}
 	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{

@@ -18,7 +18,6 @@ import (
 	"vast-mcp/guard"
 	"vast-mcp/internal/journaltest"
 	"vast-mcp/internal/rig"
-	"vast-mcp/internal/server"
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
@@ -74,7 +73,6 @@ func newFleet(t *testing.T, serving, looking journaltest.Place, p guard.Policy) 
 		f.servers[i] = rig.New(t, rig.Options{
 			Market: fast(), Beside: f.servers[0], Mode: guard.Operator, Policy: p,
 			Journal: serving.Open(vast.SystemClock{}.Now), Transport: f.orders.watch,
-			Configure: func(c *server.Config) { c.OrderWithin, c.AnswerWithin = 5*time.Second, 10*time.Second },
 		})
 	}
 	f.realm = realmOf(t, f.servers[0])

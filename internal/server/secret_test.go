@@ -44,8 +44,7 @@ func kept(t *testing.T, p journaltest.Place) []byte {
 }
 
 // TestSecretsOfARentalAreKeptNowhere: they are in the order, and in nothing
-// that is written down or told, though the API repeats them in an error. The
-// onstart is no secret: whoever approves must see what will run.
+// that is written down or told, though the API repeats them in an error.
 func TestSecretsOfARentalAreKeptNowhere(t *testing.T) {
 	journaltest.Each(t, func(t *testing.T, p journaltest.Place) {
 		t.Helper()
@@ -55,8 +54,8 @@ func TestSecretsOfARentalAreKeptNowhere(t *testing.T) {
 		r := rig.New(t, rig.Options{Market: market, Mode: guard.Operator, Journal: p.Open(vast.SystemClock{}.Now)})
 		var told bytes.Buffer
 		rent := func(label string) {
-			args := fmt.Sprintf(`{"offer_id":%d,"image":"a/b","label":"%s","env":{"TOKEN":"%s-env"},"image_login":"-u me -p %s-login ghcr.io"}`,
-				r.Offer("RTX 4090"), label, canary, canary)
+			args := fmt.Sprintf(`{"offer_id":%d,"image":"a/b","label":"%s","env":{"TOKEN":"%s-env"},"onstart":"export KEY=%s-onstart","image_login":"-u me -p %s-login ghcr.io"}`,
+				r.Offer("RTX 4090"), label, canary, canary, canary)
 			for range 2 {
 				res := r.Call("create_instance", args)
 				fmt.Fprintf(&told, "%s %+v", res.Structured, res.Failure)

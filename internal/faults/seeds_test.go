@@ -1,0 +1,7 @@
+//go:build !race
+
+package faults_test
+
+// seeds is how many schedules a plain test run plays. The variable FAULTS asks
+// for more, and FAULTSEED for one alone, with its trace.
+const seeds = 200
