@@ -224,3 +224,30 @@ func TestAKeyThatWasRefusedKeepsItsYes(t *testing.T) {
 		require.Len(t, stored, 1)
 	})
 }
+
+// TestAFreeStartIsAskedAboutOnceItWasStopped: starting what runs is free, and the
+// program failed while it did so. The same call after a stop costs money.
+func TestAFreeStartIsAskedAboutOnceItWasStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gets := -1
+		r := rig.New(t, rig.Options{Transport: func(next http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(req *http.Request) (*http.Response, error) {
+				if gets >= 0 && req.Method == http.MethodGet && strings.HasPrefix(req.URL.Path, "/api/v0/instances/") {
+					if gets++; gets == 2 {
+						panic("a defect") // after the plan, with the grant in hand
+					}
+				}
+				return next.RoundTrip(req)
+			})
+		}})
+		id := rentOne(t, r)
+		start := fmt.Sprintf(`{"instance_id":%d}`, id)
+		gets = 0
+		require.NotEqual(t, tool.Done, decode(t, r.Call("start_instance", start)).Status)
+		gets = -1
+		decode(t, r.Call("stop_instance", start))
+		waitFor(t, r, id, "stopped")
+		require.Equal(t, tool.ApprovalNeeded, decode(t, r.Call("start_instance", start)).Status)
+		<-time.After(time.Minute) // net/http keeps a timer for what it sent
+	})
+}

@@ -11,6 +11,7 @@ import (
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/tool"
+	"vast-mcp/vast"
 )
 
 // answer is what a guarded tool says, as far as it can be true or false.
@@ -110,7 +111,7 @@ func (w *world) befall(s step) {
 	case "tidy":
 		if m := w.choose(s); m != nil {
 			w.mu.Lock()
-			w.must(w.door.Instances.SetLabel(context.Background(), vastID(m.id), "tidied"))
+			w.must(w.door.Instances.SetLabel(context.Background(), vast.InstanceID(m.id), "tidied"))
 			w.learn(nil)
 			w.mu.Unlock()
 			w.tell("somebody tidies the label of %d", m.id)

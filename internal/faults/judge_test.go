@@ -9,10 +9,7 @@ import (
 	"vast-mcp/internal/tool"
 	"vast-mcp/internal/usd"
 	"vast-mcp/journal"
-	"vast-mcp/vast"
 )
-
-func vastID(id int64) vast.InstanceID { return vast.InstanceID(id) }
 
 // admitted judges a grant at the moment at which it was given: by the ledger and
 // what is on its way, no limit may be passed.

@@ -128,16 +128,16 @@ func writeSpell(dice *rand.Rand) spell {
 	kinds := []string{
 		"before:drop", "before:502", "before:500", "before:429", "before:garbage", "before:redirect", "before:401",
 		"after:drop", "after:502", "after:500", "after:429", "after:garbage", "after:redirect", "after:410", "after:truncate",
-		"before:twice", "dial", fmt.Sprintf("slow:%v", upTo(dice, 50*time.Second)), fmt.Sprintf("late:%v", upTo(dice, time.Minute)),
+		"before:twice", "dial", fmt.Sprintf("slow before:%v", upTo(dice, 50*time.Second)), fmt.Sprintf("slow after:%v", upTo(dice, 50*time.Second)), fmt.Sprintf("late:%v", upTo(dice, time.Minute)),
 	}
 	switch op {
 	case "create":
-		kinds = append(kinds, "before:taken", "before:taken", "after:taken", "after:taken", "before:id", "before:other", "before:other", "before:other", "after:id", "after:taken hidden", "after:taken hidden", "after:429 hidden", "before:410", "after:drop", "hidden", "hidden", "hidden", "copied", "copied", "vanish", "no-start", "dead-host", "queue", "queue")
+		kinds = append(kinds, "before:taken", "before:taken", "after:taken", "after:taken", "before:id", "before:other", "before:other", "before:other", "after:id", "after:taken, hidden", "after:taken, hidden", "after:429, hidden", "before:410", "after:drop", "hidden", "hidden", "hidden", "copied", "copied", "vanish", "no-start", "dead-host", "queue", "queue")
 	case "user":
 		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "before:401" }) // a key may read the account or not; it does not change its mind
 	case "list", "get":
 		// A look that fails once is tried again: it must fail for longer to count.
-		kinds = []string{"down:2", "down:5", "down:9", "before:429", "before:garbage", "before:drop", "after:truncate", "slow:3s", "slow:20s"}
+		kinds = []string{"down:2", "down:5", "down:9", "before:429", "before:garbage", "before:drop", "after:truncate", "slow before:3s", "slow after:20s"}
 	}
 	s.what = pick(dice, kinds...)
 	return s

@@ -55,8 +55,8 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		go p.w.deliverLate(p, req, r, late)
 		return nil, reset()
 	}
-	slow, _ := r.spell("slow:")
-	if err := p.travel(req.Context(), slow+p.delay()); err != nil {
+	slow, _ := r.spell("slow before:")
+	if err := (vast.SystemClock{}).Sleep(req.Context(), slow+p.delay()); err != nil {
 		p.w.finish(r)
 		return nil, err
 	}
@@ -71,8 +71,8 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if p.isDead() {
 		runtime.Goexit()
 	}
-	slow, _ = r.spell("slowly:")
-	if lost := p.travel(req.Context(), slow+p.delay()); lost != nil {
+	slow, _ = r.spell("slow after:")
+	if lost := (vast.SystemClock{}).Sleep(req.Context(), slow+p.delay()); lost != nil {
 		return nil, lost
 	}
 	if p.isDead() {
@@ -80,11 +80,6 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	p.pause()
 	return resp, err
-}
-
-// travel is one leg of the way; it ends early with the request's context.
-func (p *process) travel(ctx context.Context, d time.Duration) error {
-	return vast.SystemClock{}.Sleep(ctx, d)
 }
 
 func reset() error {
@@ -134,7 +129,7 @@ func (w *world) receive(p *process, req *http.Request) *request {
 		case isDown && n >= s.nth && n < s.nth+long:
 			r.weather = append(r.weather, "before:502")
 		case !isDown && n == s.nth:
-			r.weather = append(r.weather, strings.Fields(s.what)...)
+			r.weather = append(r.weather, strings.Split(s.what, ", ")...)
 		}
 	}
 	w.note(p, r)
