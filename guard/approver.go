@@ -23,11 +23,10 @@ type approver struct {
 	Threads    uint8
 }
 
-// What a new passphrase is hashed with: the second choice of RFC 9106, which
-// any machine can afford.
+// What a new passphrase is hashed with beside hashMemoryKB: the second choice of
+// RFC 9106, which any machine can afford.
 const (
 	hashPasses   = 3
-	hashMemoryKB = 64 << 10
 	hashThreads  = 4
 	hashBytes    = 32
 	saltBytes    = 16

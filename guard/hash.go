@@ -1,0 +1,6 @@
+//go:build !race
+
+package guard
+
+// hashMemoryKB is what hashing a passphrase takes.
+const hashMemoryKB = 64 << 10
