@@ -156,7 +156,28 @@ func TestTheApproverOnATerminal(t *testing.T) {
 	t.Run("is of one journal", p.setsInTheSandbox)
 	t.Run("is nobody without one", p.needsATerminal)
 	t.Run("approves", p.approves)
+	t.Run("changes limits", p.changesLimits)
 	t.Run("leaves a terminal as it was", p.isInterrupted)
+}
+
+// changesLimits: a ceiling that a script could lift would be none.
+func (p program) changesLimits(t *testing.T) {
+	p = p.fresh(t)
+	code, said := p.at(sets("", passphrase), "--sandbox", "approver", "set")
+	require.Equal(t, 0, code, said)
+	set := []string{"--sandbox", "policy", "set", "--max-dollars-per-hour", "1"}
+	code, said = p.piped(passphrase+"\n", set...)
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "this needs a terminal")
+	code, said = p.at(types("approver's passphrase: ", "a wrong guess"), set...)
+	require.Equal(t, 1, code, said)
+	code, said = p.at(types("approver's passphrase: ", passphrase), set...)
+	require.Equal(t, 0, code, said)
+	code, said = p.piped(passphrase+"\n", "--sandbox", "policy", "clear")
+	require.Equal(t, 1, code, said)
+	_, said = p.piped("", "--sandbox", "policy")
+	require.Contains(t, said, "max_dollars_per_hour  $1.00")
+	require.Regexp(t, `approve +operator +approver`, said)
 }
 
 func (p program) setsAndClears(t *testing.T) {

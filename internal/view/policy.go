@@ -31,6 +31,9 @@ type Rule struct {
 // OfPolicy is how an agent sees the owner's policy.
 func OfPolicy(in guard.InForce, sandbox bool) Policy {
 	p := Policy{Limits: []Rule{}, Mode: in.Mode, ModeFrom: from(in.ModeFromCeiling()), Approval: Approval(in.Mode), Sandbox: sandbox}
+	if in.Sealed {
+		p.ModeFrom = "approver"
+	}
 	for _, l := range Limits(in.Policy) {
 		p.Limits = append(p.Limits, Rule{l, from(in.FromCeiling(flagOf(l.Name)))})
 	}
