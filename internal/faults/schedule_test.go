@@ -80,7 +80,7 @@ func everywhere(t *testing.T, f func(t *testing.T, db database)) {
 
 func sqlite(t *testing.T, f func(open func(now func() time.Time) *journal.Journal)) {
 	t.Helper()
-	dir, err := os.MkdirTemp(quick(), "faults")
+	dir, err := os.MkdirTemp(quick(), "faults") //nolint:usetesting // one for each of thousands, in memory
 	require.NoError(t, err)
 	defer func() { require.NoError(t, os.RemoveAll(dir)) }()
 	f(func(now func() time.Time) *journal.Journal { return journal.New(filepath.Join(dir, "journal.db"), now) })
