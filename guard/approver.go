@@ -26,10 +26,10 @@ type approver struct {
 // What a new passphrase is hashed with beside hashMemoryKB: the second choice of
 // RFC 9106, which any machine can afford.
 const (
-	hashPasses   = 3
-	hashThreads  = 4
-	hashBytes    = 32
-	saltBytes    = 16
+	hashPasses  = 3
+	hashThreads = 4
+	hashBytes   = 32
+	saltBytes   = 16
 
 	mostMemoryKB = 1 << 20 // more was never stored: the row is damaged
 )
