@@ -30,7 +30,7 @@ func (w *world) admitted(in journal.Intent) {
 	}
 	for _, o := range w.orders {
 		if o.flying && len(o.machines) == 0 && o.nonce != in.Nonce {
-			n, rate = n+1, rate.Add(w.intents[o.nonce].Rate)
+			n, rate = n+1, rate.Add(w.intents.get(o.nonce).Rate)
 		}
 	}
 	for r := range w.starts {
@@ -107,7 +107,7 @@ func (w *world) judgeNotRented(c call, a answer) {
 			// A proxy that repeats an order and a list that lags make the answer of
 			// the call that ordered wrong; never a later one.
 			lagging := o.missed && o.call == c.n && o.status >= 300 && o.status < 500
-			if m.there && !m.anew && !lagging && w.intents[o.nonce].State != journal.Undoing {
+			if m.there && !m.anew && !lagging && w.intents.get(o.nonce).State != journal.Undoing {
 				w.wrong("%v was said, and order %s made instance %d", a, o.nonce, id)
 			}
 		}
@@ -134,7 +134,7 @@ func (w *world) settle() {
 		}
 		w.look()
 		quiet++
-		for _, in := range w.intents {
+		for _, in := range w.intents.all() {
 			if in.Kind != guard.KindAct && in.State.Counts() && in.State != journal.Rented {
 				quiet = 0
 			}
@@ -167,7 +167,7 @@ func (w *world) countMachines() (running map[int64]bool) {
 	w.learn(nil)
 	running = map[int64]bool{}
 	rented, named := map[int64]bool{}, map[int64]bool{}
-	for nonce, in := range w.intents {
+	for nonce, in := range w.intents.all() {
 		named[in.Instance] = true
 		switch {
 		case in.Kind == guard.KindAct:
@@ -210,8 +210,8 @@ func (w *world) countQuotes() {
 	defer w.mu.Unlock()
 	sent := map[string]*order{}
 	for _, o := range w.orders {
-		in, known := w.intents[o.nonce]
-		if !known {
+		in := w.intents.get(o.nonce)
+		if in.Nonce == "" {
 			w.wrong("order %s has no intent", o.nonce)
 			continue
 		}

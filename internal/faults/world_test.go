@@ -36,7 +36,7 @@ type world struct {
 	over    chan struct{}
 
 	looking lock
-	intents map[string]journal.Intent // as they were last seen
+	intents intents // as they were last seen
 
 	mu       lock
 	calm     bool
@@ -136,7 +136,7 @@ func (l lines) Write(line []byte) (int, error) {
 // newWorld opens the market and the journal.
 func newWorld(p program, open func(now func() time.Time) *journal.Journal) *world {
 	w := &world{
-		program: p, open: open, began: time.Now(), looking: newLock(), mu: newLock(), over: make(chan struct{}), intents: map[string]journal.Intent{}, seen: map[string]int{},
+		program: p, open: open, began: time.Now(), looking: newLock(), mu: newLock(), over: make(chan struct{}), seen: map[string]int{},
 		machines: map[int64]*machine{}, starts: map[*request]bool{}, doomed: map[int64]bool{}, offerOf: map[string]int64{},
 	}
 	var err error
@@ -206,14 +206,14 @@ func (w *world) note(p *process, r *request) {
 				w.wrong("a second order for nonce %s, by %s after %s", tail.Nonce, p.name, o.by)
 			}
 		}
-		if state := w.intents[tail.Nonce].State; state != journal.Sent && state != journal.Unknown {
+		if state := w.intents.get(tail.Nonce).State; state != journal.Sent && state != journal.Unknown {
 			w.wrong("%s orders for intent %s, which is %s", p.name, tail.Nonce, state)
 		}
 		w.orders = append(w.orders, r.order)
 	case r.op == "start":
 		w.starts[r] = true
 	case r.op == "destroy":
-		if m := w.machines[r.id]; !w.doomed[r.id] && (m == nil || m.order == nil || w.intents[m.order.nonce].State != journal.Undoing) {
+		if m := w.machines[r.id]; !w.doomed[r.id] && (m == nil || m.order == nil || w.intents.get(m.order.nonce).State != journal.Undoing) {
 			w.wrong("%s deletes instance %d, which nobody asked for", p.name, r.id)
 		}
 	}
@@ -333,7 +333,7 @@ func (w *world) look() (granted bool) {
 		for _, in := range open {
 			now[in.Nonce] = in
 		}
-		for nonce, old := range w.intents {
+		for nonce, old := range w.intents.all() {
 			if _, open := now[nonce]; !open && (old.State.Counts() || w.ending()) {
 				if in, found, err := tx.Intent(nonce); err != nil {
 					return err
@@ -348,11 +348,12 @@ func (w *world) look() (granted bool) {
 		w.must(err)
 	}
 	for nonce, in := range now {
-		old, known := w.intents[nonce]
+		old := w.intents.get(nonce)
+		known := old.Nonce != ""
 		if !known || old.State != in.State {
 			w.tell("  intent %s (%s, instance %d): %s -> %s %s", nonce, in.Kind, in.Instance, old.State, in.State, in.Why)
 		}
-		w.intents[nonce] = in
+		w.intents.put(in)
 		if !known {
 			w.admitted(in)
 			granted = granted || in.Kind != guard.KindAct && in.State == journal.Prepared
