@@ -22,7 +22,7 @@ import (
 
 // ServerEnv names the PostgreSQL server that tests may make schemas in: its URL,
 // with host and port.
-const ServerEnv = "VAST_MCP_TEST_POSTGRES"
+const ServerEnv = "TEST_POSTGRES"
 
 // Place is one database. Every journal that is opened on it is as another
 // process would have it.

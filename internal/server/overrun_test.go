@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,10 +36,10 @@ func TestWhatTurnsOutDearerThanAllowedIsStopped(t *testing.T) {
 		"nothing is limited but a count": {guard.Policy{MaxInstances: new(9)}, `"dph_total":[0-9.]+`, `"dph_total":3`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			grown := false
+			var grown atomic.Bool
 			o := rig.Options{Policy: c.policy, Transport: func(next http.RoundTripper) http.RoundTripper {
 				return rewritten{next, func(body []byte) []byte {
-					if !grown {
+					if !grown.Load() {
 						return body
 					}
 					return regexp.MustCompile(c.from).ReplaceAll(body, []byte(c.to))
@@ -50,7 +51,7 @@ func TestWhatTurnsOutDearerThanAllowedIsStopped(t *testing.T) {
 				require.NoError(l.t, err)
 				<-time.After(10 * time.Minute)
 				require.True(l.t, l.running())
-				grown = true
+				grown.Store(true)
 				<-time.After(150 * time.Second)
 				require.NotZero(l.t, l.row().ID)
 				require.Equal(l.t, c.why == "", l.running())
