@@ -15,8 +15,8 @@ type approverCmd struct {
 	Clear approverClearCmd `cmd:"" help:"Approve without a passphrase again."`
 }
 
-// askPassphrase is what the owner is asked.
-const askPassphrase = "The approver's passphrase: "
+// askApprover is what the owner is asked.
+const askApprover = "The approver's passphrase: "
 
 type approverSetCmd struct{}
 
@@ -66,7 +66,7 @@ func (s *session) approver(ctx context.Context, change func(*terminal, *journal.
 	}
 	var old []byte
 	if set {
-		if old, err = t.secret(ctx, askPassphrase); err != nil {
+		if old, err = t.secret(ctx, askApprover); err != nil {
 			return err
 		}
 	}

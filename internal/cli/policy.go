@@ -126,7 +126,7 @@ func (*session) ownerAgrees(ctx context.Context, j *journal.Journal) error {
 		return err
 	}
 	defer shut()
-	passphrase, err := t.secret(ctx, askPassphrase)
+	passphrase, err := t.secret(ctx, askApprover)
 	if err != nil {
 		return err
 	}
