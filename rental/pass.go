@@ -131,9 +131,10 @@ func tailOf(in journal.Intent) Tail {
 
 // run judges what was open, and what was given up and turns up after all.
 func (p pass) run(tx *journal.Tx, open []journal.Intent) error {
-	known := map[string]bool{}
+	known, held := map[string]bool{}, map[int64]bool{}
 	for _, in := range open {
 		known[in.Nonce] = true
+		held[in.Instance] = in.Kind != guard.KindAct
 		if err := ignoreMoved(p.settle(tx, in)); err != nil {
 			return err
 		}
@@ -147,7 +148,7 @@ func (p pass) run(tx *journal.Tx, open []journal.Intent) error {
 	for _, nonce := range slices.Sorted(maps.Keys(strange)) {
 		in, found, err := tx.Intent(nonce)
 		if err == nil && found {
-			err = ignoreMoved(p.reopen(tx, in))
+			err = ignoreMoved(p.reopen(tx, in, held))
 		}
 		if err != nil {
 			return err
@@ -269,15 +270,16 @@ func (p pass) notListed(tx *journal.Tx, in journal.Intent) error {
 	return err
 }
 
-// reopen takes up an intent that was given up and whose machine is listed.
-func (p pass) reopen(tx *journal.Tx, in journal.Intent) error {
+// reopen takes up an intent that was given up and whose machine is listed, unless
+// it goes on as what another intent holds.
+func (p pass) reopen(tx *journal.Tx, in journal.Intent, held map[int64]bool) error {
 	given := in.State == journal.Refused || in.State == journal.Closed || in.State == journal.Ended
 	removed := in.State == journal.Ended || in.Removed
 	if !given || in.Kind == guard.KindAct || removed && p.now.Wall.Sub(in.UpdatedAt).Abs() <= listLag {
 		return nil // what was removed a moment ago may still be listed
 	}
 	s := sightOf(in, p.list, p.now.API)
-	if s.kept.ID == 0 && len(s.extras) == 0 {
+	if s.kept.ID == 0 && len(s.extras) == 0 || held[int64(s.kept.ID)] {
 		return nil
 	}
 	p.log.Error("an order that was given up turned up", "nonce", in.Nonce, "instance", s.kept.ID, "was", in.State)

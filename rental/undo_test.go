@@ -432,3 +432,24 @@ func TestAnAnswerThatNamesAnothersMachineIsNoRental(t *testing.T) {
 		require.Equal(t, "mine", b.row(id).Label)
 	})
 }
+
+// TestAMachineThatWasStartedAgainBringsNothingBack, even when somebody tidies its
+// label away: its environment still carries the nonce of the order.
+func TestAMachineThatWasStartedAgainBringsNothingBack(t *testing.T) {
+	on(t, rig.Options{}, func(t *testing.T, b *bench) {
+		t.Helper()
+		id := b.rented("RTX 4090")
+		first := b.nonceOf(guard.KindCreate)
+		require.Equal(t, tool.Done, b.answer(b.Call("stop_instance", one(id))).Status)
+		b.until(id, rental.Stopped)
+		require.Equal(t, tool.Done, b.answer(b.Approved("start_instance", one(id))).Status)
+		<-time.After(2 * time.Minute)
+		b.look()
+		require.Equal(t, journal.Ended, b.intent(first).State, "it goes on under the lease of the start")
+		require.NoError(t, b.Client.Instances.SetLabel(t.Context(), id, "tidy"))
+		<-time.After(2 * time.Minute)
+		b.look()
+		require.Equal(t, journal.Ended, b.intent(first).State)
+		require.Equal(t, journal.Rented, b.intent(b.nonceOf(guard.KindStart)).State)
+	})
+}
