@@ -134,7 +134,7 @@ func (p pass) run(tx *journal.Tx, open []journal.Intent) error {
 	known, held := map[string]bool{}, map[int64]bool{}
 	for _, in := range open {
 		known[in.Nonce] = true
-		held[in.Instance] = in.Kind != guard.KindAct
+		held[in.Instance] = held[in.Instance] || in.Kind != guard.KindAct
 		if err := ignoreMoved(p.settle(tx, in)); err != nil {
 			return err
 		}
