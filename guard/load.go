@@ -137,11 +137,7 @@ func weigh(tx *journal.Tx, e Exposure, p Plan) (Load, error) {
 		if in.Kind == KindAct {
 			continue
 		}
-		settled, err := settled(tx, in)
-		if err != nil {
-			return Load{}, err
-		}
-		t.join(in, settled)
+		t.join(in, settled(in, tx.Now()))
 	}
 	over, err := tx.SpentOn(dayOf(t.now).Format(time.DateOnly))
 	if err != nil {
@@ -159,18 +155,9 @@ func weigh(tx *journal.Tx, e Exposure, p Plan) (Load, error) {
 	return l, err
 }
 
-// settled reports whether the list tells how the rental of the intent stands. It
-// goes by when the lease was granted, for noting a cost moves the intent too.
-func settled(tx *journal.Tx, in journal.Intent) (bool, error) {
-	if in.State != journal.Rented {
-		return false, nil
-	}
-	since := in.UpdatedAt
-	lease, found, err := tx.Lease(in.Nonce)
-	if found {
-		since = lease.GrantedAt
-	}
-	return tx.Now().Sub(since) > settledFor, err
+// settled reports whether the list tells how the rental of the intent stands.
+func settled(in journal.Intent, now time.Time) bool {
+	return in.State == journal.Rented && now.Sub(in.UpdatedAt) > settledFor
 }
 
 // tally is the account, machine by machine.

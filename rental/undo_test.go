@@ -3,6 +3,7 @@ package rental_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -175,27 +176,35 @@ func TestAMachineDearerThanAllowedIsNotKept(t *testing.T) {
 	}
 }
 
-// TestARentalThatTurnsUpLate: the order took effect long after it had been
-// given up. It counts again, and its caller is told.
-func TestARentalThatTurnsUpLate(t *testing.T) {
-	var late func()
-	hold := func(next http.RoundTripper) http.RoundTripper {
+// held keeps an order back, and answers it itself; late lets it go on its way.
+func held(late *func(), answer roundTrip) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(req *http.Request) (*http.Response, error) {
 			if !strings.Contains(req.URL.Path, "/asks/") {
 				return next.RoundTrip(req)
 			}
 			body, err := io.ReadAll(req.Body)
-			late = func() {
+			if err != nil {
+				return nil, err
+			}
+			*late = func() {
 				req := req.Clone(context.WithoutCancel(req.Context()))
 				req.Body = io.NopCloser(bytes.NewReader(body))
 				if resp, err := next.RoundTrip(req); err == nil {
 					_ = resp.Body.Close()
 				}
 			}
-			return nil, fmt.Errorf("connection reset: %w", err)
+			return answer(req)
 		})
 	}
-	on(t, rig.Options{Transport: hold}, func(t *testing.T, b *bench) {
+}
+
+// TestARentalThatTurnsUpLate: the order took effect long after it had been
+// given up. It counts again, and its caller is told.
+func TestARentalThatTurnsUpLate(t *testing.T) {
+	var late func()
+	reset := func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset") }
+	on(t, rig.Options{Transport: held(&late, reset)}, func(t *testing.T, b *bench) {
 		t.Helper()
 		args := rent(b.Offer("RTX 4090"), "")
 		b.ask("create_instance", args)
@@ -341,24 +350,11 @@ func TestAClockThatWasSetClosesNothingEarly(t *testing.T) {
 // much later.
 func TestARefusedRentalThatTurnsUpLate(t *testing.T) {
 	var late func()
-	hold := func(next http.RoundTripper) http.RoundTripper {
-		return roundTrip(func(req *http.Request) (*http.Response, error) {
-			if !strings.Contains(req.URL.Path, "/asks/") {
-				return next.RoundTrip(req)
-			}
-			body, err := io.ReadAll(req.Body)
-			late = func() {
-				req := req.Clone(context.WithoutCancel(req.Context()))
-				req.Body = io.NopCloser(bytes.NewReader(body))
-				if resp, err := next.RoundTrip(req); err == nil {
-					_ = resp.Body.Close()
-				}
-			}
-			no := `{"success":false,"error":"no_such_ask","msg":"gone"}`
-			return &http.Response{StatusCode: http.StatusGone, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(no)), Request: req}, err
-		})
+	gone := func(req *http.Request) (*http.Response, error) {
+		no := `{"success":false,"error":"no_such_ask","msg":"gone"}`
+		return &http.Response{StatusCode: http.StatusGone, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(no)), Request: req}, nil
 	}
-	on(t, rig.Options{Transport: hold}, func(t *testing.T, b *bench) {
+	on(t, rig.Options{Transport: held(&late, gone)}, func(t *testing.T, b *bench) {
 		t.Helper()
 		args := rent(b.Offer("RTX 4090"), "")
 		b.ask("create_instance", args)
