@@ -375,7 +375,7 @@ func TestALeaseThatItsLabelLostIsALeaseAllTheSame(t *testing.T) {
 		require.Zero(t, f.orphans().Total)
 		said := f.says("list_leases")
 		require.Contains(t, oneLine(said), "its label lost the lease")
-		require.Contains(t, oneLine(said), "They are ended by this server, while it runs.")
+		require.Contains(t, oneLine(said), "They are ended by this server while it runs.")
 	})
 }
 

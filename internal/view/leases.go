@@ -167,10 +167,10 @@ func (l Leased) says(together bool) string {
 func (l Leased) enforcement() string {
 	by := slices.Clone(l.EnforcedBy)
 	if i := slices.Index(by, guard.ByServer); i >= 0 {
-		by[i] = "this server, while it runs"
+		by[i] = "this server while it runs"
 	}
 	if len(by) == 0 {
-		return "ended by a vast-mcp server, while one runs"
+		return "ended by a vast-mcp server while one runs"
 	}
-	return "ended by " + strings.Join(by, ", ")
+	return "ended by " + strings.Join(by, ", by ")
 }
