@@ -132,7 +132,7 @@ func (s *survey) unknown(h hold) []string {
 		return nil
 	case h.strange:
 		return []string{"its label carries another lease than it was granted; that one counts, as a stop"}
-	case !known && len(s.carried[h.tail.Nonce]) > 1:
+	case !known && h.shared:
 		return []string{"rented by a vast-mcp with another journal, or its label was copied; the lease in it counts all the same"}
 	case !known:
 		return []string{"rented by a vast-mcp with another journal; the lease in its label counts all the same"}

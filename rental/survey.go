@@ -26,12 +26,11 @@ type survey struct {
 	now     time.Time // the API's clock
 	record  Record
 	holds   map[vast.InstanceID]hold
-	intents []journal.Intent             // that count
-	over    []journal.Intent             // that ended, and cost something today
-	byNonce map[string]journal.Intent    // of what the rows carry
-	open    []Order                      // machines may run for them
-	undoing map[vast.InstanceID]string   // why an order's machine has to go
-	carried map[string][]vast.InstanceID // who carries a nonce in its label
+	intents []journal.Intent           // that count
+	over    []journal.Intent           // that ended, and cost something today
+	byNonce map[string]journal.Intent  // of what the rows carry
+	open    []Order                    // machines may run for them
+	undoing map[vast.InstanceID]string // why an order's machine has to go
 }
 
 // survey reads the list and settles what it decides, so that nothing that is
@@ -44,12 +43,7 @@ func (d *Desk) survey(ctx context.Context) (*survey, error) {
 	}
 	s := &survey{
 		rows: rows, now: d.apiNow(), record: RecordNone,
-		holds: map[vast.InstanceID]hold{}, byNonce: map[string]journal.Intent{}, undoing: map[vast.InstanceID]string{}, carried: map[string][]vast.InstanceID{},
-	}
-	for _, row := range rows {
-		if _, tail, ok := ParseLabel(row.Label); ok {
-			s.carried[tail.Nonce] = append(s.carried[tail.Nonce], row.ID)
-		}
+		holds: map[vast.InstanceID]hold{}, byNonce: map[string]journal.Intent{}, undoing: map[vast.InstanceID]string{},
 	}
 	if d.journal.Exists() {
 		_, unsettled := d.reconcile(ctx, rows, "")

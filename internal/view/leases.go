@@ -108,6 +108,9 @@ func (v Leases) Text() string {
 // sum is what all come to, and how far to trust it.
 func (v Leases) sum() string {
 	text := fmt.Sprintf("Together they cost %s/h now and at most %s until they end, traffic not included.", v.PerHour, dollars(v.Most))
+	if slices.ContainsFunc(v.Leases, func(l Leased) bool { return l.Most == nil }) {
+		text += " What is over and still runs is not in that."
+	}
 	if slices.ContainsFunc(v.Leases, func(l Leased) bool { return l.Estimated }) {
 		text += estimatedNote
 	}
@@ -144,15 +147,15 @@ func (l Leased) says(together bool) string {
 	if l.IdleMinutes > 0 {
 		says = append(says, fmt.Sprintf("stopped after %d idle minutes", l.IdleMinutes))
 	}
-	if l.AfterPerDay > 0 {
-		when := "then its disk"
-		if l.left() == "over" {
-			when = "over; its disk"
-		}
-		says = append(says, fmt.Sprintf("%s costs %s a day", when, dollars(l.AfterPerDay)))
-	}
-	if l.Most == nil {
+	disk := "then its disk"
+	switch {
+	case l.Most == nil:
 		says = append(says, "it is over and still runs: stop_instance")
+	case l.MinutesLeft <= 0:
+		disk = "over; its disk"
+	}
+	if l.AfterPerDay > 0 {
+		says = append(says, fmt.Sprintf("%s costs %s a day", disk, dollars(l.AfterPerDay)))
 	}
 	if l.LabelLost {
 		says = append(says, "its label lost the lease")
