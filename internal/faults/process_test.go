@@ -1,12 +1,10 @@
 package faults_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
-	"sync"
 	"time"
 
 	"vast-mcp/guard"
@@ -19,27 +17,25 @@ import (
 // its requests and its transactions, it may die: from then on none of its
 // goroutines does anything any more.
 type process struct {
+	pulse
+
 	w       *world
-	name    string
 	app     *server.App
 	journal *journal.Journal
 	client  *vast.Client
-	died    chan struct{}
 
-	mu     sync.Mutex
-	dice   *rand.Rand
-	skew   time.Duration // of its wall clock
-	resume time.Time     // until when it is stalled
-	ops    int
-	armed  *step // a crash or a stall that the next call will meet
-	due    int   // the operation that meets it
-	dead   bool
+	ops   int
+	armed *step // a crash or a stall that the next call will meet
+	due   int   // the operation that meets it
 }
 
 func (w *world) launch(who, run int, mode guard.Mode, skew time.Duration) *process {
 	p := &process{
-		w: w, name: fmt.Sprintf("%c%d", 'A'+who, run), died: make(chan struct{}), skew: skew,
-		dice: rand.New(rand.NewPCG(w.program.seed, uint64(100*who+run))),
+		pulse: pulse{
+			tale: &w.tale, name: fmt.Sprintf("%c%d", 'A'+who, run), died: make(chan struct{}), skew: skew,
+			dice: rand.New(rand.NewPCG(w.program.seed, uint64(100*who+run))),
+		},
+		w: w,
 	}
 	var err error
 	p.journal = w.open(p.wall)
@@ -59,30 +55,6 @@ func (w *world) launch(who, run int, mode guard.Mode, skew time.Duration) *proce
 	w.launched = append(w.launched, p)
 	w.tell("%s starts, mode %s, clock off by %v", p.name, mode, skew)
 	return p
-}
-
-// Now is the wall clock of the process.
-func (p *process) Now() time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return time.Now().Add(p.skew)
-}
-
-// Sleep waits, and longer while the process is paused.
-func (p *process) Sleep(ctx context.Context, d time.Duration) error {
-	err := vast.SystemClock{}.Sleep(ctx, d)
-	p.pause()
-	return err
-}
-
-// pause waits until the process is let go on.
-func (p *process) pause() {
-	p.mu.Lock()
-	left := time.Until(p.resume)
-	p.mu.Unlock()
-	if left > 0 {
-		<-time.After(left)
-	}
 }
 
 // wall is the clock that the journal reads before each transaction, which makes
@@ -124,23 +96,6 @@ func (p *process) operate(request, granted bool) (dieAfter bool) {
 	return met.what == "crash"
 }
 
-func (p *process) die() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.dead {
-		return
-	}
-	p.dead = true
-	close(p.died)
-	p.w.tell("%s dies", p.name)
-}
-
-func (p *process) isDead() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dead
-}
-
 // arm makes the next call meet a crash or a stall.
 func (p *process) arm(s step) {
 	p.mu.Lock()
@@ -155,20 +110,6 @@ func (p *process) called() {
 	if p.armed != nil && p.due == 0 {
 		p.due = p.ops + p.armed.n
 	}
-}
-
-// delay is how long one leg of a request takes. No two take equally long, so
-// that what happens at one moment happens in one order.
-func (p *process) delay() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return upTo(p.dice, 400*time.Millisecond)
-}
-
-func (p *process) coin() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dice.IntN(2) == 0
 }
 
 // leave closes what is open. Nothing is under way any more.

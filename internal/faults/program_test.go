@@ -62,6 +62,17 @@ func (p program) String() string {
 	return b.String()
 }
 
+func (p program) parts() int { return len(p.weather) + len(p.steps) }
+
+func (p program) without(i int) program {
+	if i < len(p.weather) {
+		p.weather = cut(p.weather, i)
+	} else {
+		p.steps = cut(p.steps, i-len(p.weather))
+	}
+	return p
+}
+
 // deeds is what steps do, each as often as it stands here.
 const deeds = "rent rent rent rent twins twins duel duel duel duel stop stop start start start destroy destroy list list " +
 	"crash crash crash crash stall stall stall clock clock tidy wait"

@@ -1,12 +1,8 @@
 package faults_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,47 +18,19 @@ import (
 // clocks that jump, and counts: no second order, no second machine, none that
 // the journal does not know, no limit passed, nothing said that was not so.
 func TestSchedules(t *testing.T) {
-	if one := os.Getenv("FAULTSEED"); one != "" {
-		seed, err := strconv.ParseUint(one, 10, 64)
-		require.NoError(t, err)
-		everywhere(t, func(t *testing.T, db database) {
-			t.Helper()
-			trace, broken := db.run(t, write(seed))
-			t.Logf("%v%s", write(seed), strings.Join(trace, "\n"))
-			require.Empty(t, broken)
-		})
-		return
-	}
-	workers := runtime.GOMAXPROCS(0)
 	everywhere(t, func(t *testing.T, db database) {
 		t.Helper()
-		n := howMany(t)
-		for worker := range workers {
-			t.Run(fmt.Sprint(worker), func(t *testing.T) {
-				t.Parallel()
-				for seed := worker; seed < n && !t.Failed(); seed += workers {
-					if _, broken := db.run(t, write(uint64(seed))); len(broken) > 0 {
-						db.explain(t, write(uint64(seed)))
-					}
-				}
-			})
-		}
+		game[program]{"TestSchedules", write, db.run}.play(t, howMany(t))
 	})
 }
 
 // howMany is how many schedules are played.
 func howMany(t *testing.T) int {
 	t.Helper()
-	more := os.Getenv("FAULTS")
-	if more == "" && strings.HasSuffix(t.Name(), "postgres") {
+	if strings.HasSuffix(t.Name(), "postgres") && os.Getenv("FAULTS") == "" {
 		return seeds / 5 // where each transaction takes its time
 	}
-	if more == "" {
-		return seeds
-	}
-	n, err := strconv.Atoi(more)
-	require.NoError(t, err)
-	return n
+	return asked(t, seeds)
 }
 
 // database makes a fresh journal for one schedule; every call of open is as
@@ -96,38 +64,6 @@ func postgres(t *testing.T, f func(open func(now func() time.Time) *journal.Jour
 			return j
 		})
 	})
-}
-
-// explain fails the test with the shortest program that still breaks a rule.
-func (db database) explain(t *testing.T, p program) {
-	t.Helper()
-	p = db.shrink(t, p)
-	trace, broken := db.run(t, p)
-	t.Errorf("seed %d: %s\nshortened: %v%s\nPlay it again whole: FAULTSEED=%d go test ./internal/faults -run TestSchedules -v",
-		p.seed, strings.Join(broken, "\n  "), p, strings.Join(trace, "\n"), p.seed)
-}
-
-// shrink leaves out whatever can be left out.
-func (db database) shrink(t *testing.T, p program) program {
-	t.Helper()
-	for again := true; again; {
-		again = false
-		for i := range slices.Backward(p.steps) {
-			q := p
-			q.steps = slices.Delete(slices.Clone(p.steps), i, i+1)
-			if _, broken := db.run(t, q); len(broken) > 0 {
-				p, again = q, true
-			}
-		}
-		for i := range slices.Backward(p.weather) {
-			q := p
-			q.weather = slices.Delete(slices.Clone(p.weather), i, i+1)
-			if _, broken := db.run(t, q); len(broken) > 0 {
-				p, again = q, true
-			}
-		}
-	}
-	return p
 }
 
 // run plays a program from its beginning until all is quiet.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"vast-mcp/guard"
@@ -23,6 +21,8 @@ const offers = 4
 
 // world is one schedule as it plays.
 type world struct {
+	tale
+
 	program program
 	market  *sandbox.Market
 	door    *vast.Client                                // to the market, past all weather; hold mu
@@ -32,7 +32,6 @@ type world struct {
 	rents   []string // arguments of the rentals that agents want, one for each offer
 	offerOf map[string]int64
 	spare   []vast.OfferID
-	began   time.Time
 	over    chan struct{}
 
 	looking lock
@@ -49,10 +48,6 @@ type world struct {
 	launched []*process
 	runs     [2]int
 	calls    int
-
-	telling sync.Mutex
-	trace   []string
-	broken  []string
 }
 
 // lock is a mutex that lets the time of the bubble go on while it is waited for.
@@ -96,47 +91,10 @@ func (w *world) policy() guard.Policy {
 	return p
 }
 
-// must ends the schedule at what can only be a defect of these tests.
-func (w *world) must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-// tell adds a line to the trace.
-func (w *world) tell(format string, args ...any) {
-	w.telling.Lock()
-	defer w.telling.Unlock()
-	w.trace = append(w.trace, fmt.Sprintf("%10.3f  ", time.Since(w.began).Seconds())+fmt.Sprintf(format, args...))
-}
-
-// wrong notes that something happened that must never happen.
-func (w *world) wrong(format string, args ...any) {
-	w.tell("WRONG: "+format, args...)
-	w.telling.Lock()
-	defer w.telling.Unlock()
-	w.broken = append(w.broken, fmt.Sprintf(format, args...))
-}
-
-// log is where a process writes its log.
-func (w *world) log(name string) io.Writer { return lines{w, name} }
-
-type lines struct {
-	w    *world
-	name string
-}
-
-// Write adds one line of a log to the trace.
-func (l lines) Write(line []byte) (int, error) {
-	_, text, _ := strings.Cut(string(line), " level=")
-	l.w.tell("%s log: %s", l.name, strings.TrimSpace(text))
-	return len(line), nil
-}
-
 // newWorld opens the market and the journal.
 func newWorld(p program, open func(now func() time.Time) *journal.Journal) *world {
 	w := &world{
-		program: p, open: open, began: time.Now(), looking: newLock(), mu: newLock(), over: make(chan struct{}), seen: map[string]int{},
+		tale: tale{began: time.Now()}, program: p, open: open, looking: newLock(), mu: newLock(), over: make(chan struct{}), seen: map[string]int{},
 		machines: map[int64]*machine{}, starts: map[*request]bool{}, doomed: map[int64]bool{}, offerOf: map[string]int64{},
 	}
 	var err error
