@@ -46,6 +46,7 @@ type hold struct {
 	written bool // it is the one in the label
 	granted bool // the journal knows it
 	strange bool // the journal knows another one for this instance
+	edited  bool // it ends sooner, or otherwise, than the journal knows that it was granted
 	shared  bool // another instance carries the same nonce
 }
 
@@ -107,7 +108,8 @@ func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (
 		switch {
 		case labelled && !tail.Until.After(latest.Add(leaseGrace)):
 			ours := lease.Nonce == tail.Nonce
-			holds = append(holds, hold{row, tail, true, known && ours, known && !ours, carried[tail.Nonce] > 1})
+			edited := ours && (tail.Until.Before(lease.Until) || tail.OnExpiry != lease.OnExpiry)
+			holds = append(holds, hold{row, tail, true, known && ours, known && !ours, edited, carried[tail.Nonce] > 1})
 		case known:
 			// Its label was edited. What was granted holds, and takes nothing away
 			// that could not be got back.
@@ -242,6 +244,8 @@ func (d *Desk) spares(h hold) string {
 		return "the API's clock is not known"
 	case h.shared, h.strange:
 		return "the lease is another instance's too"
+	case h.edited:
+		return "its label says another end than was granted"
 	case h.granted:
 		return ""
 	case !ok || started.Sub(minted).Abs() > mintSlack:

@@ -169,6 +169,23 @@ func TestNothingIsErasedOnADoubtfulLabel(t *testing.T) {
 			require.False(l.t, l.running())
 		})
 	})
+	for name, edit := range map[string]func(*rental.Tail){
+		"with an earlier end": func(t *rental.Tail) { t.Until = t.Until.Add(-30 * time.Minute) },
+		"with another word":   func(t *rental.Tail) { t.OnExpiry = rental.OnExpiryDestroy },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onExpiry := map[string]string{"with an earlier end": rental.OnExpiryDestroy, "with another word": rental.OnExpiryStop}[name]
+			inLease(t, onExpiry, rig.Options{}, func(l *leased) {
+				tail := l.tail()
+				edit(&tail)
+				l.label("mine " + tail.String())
+				<-time.After(3 * time.Hour)
+				require.NotZero(l.t, l.row().ID)
+				require.False(l.t, l.running())
+				require.Contains(l.t, l.r.Log.String(), "stopped instead of destroyed, for its label says another end than was granted")
+			})
+		})
+	}
 	t.Run("on a machine that the journal does not know", func(t *testing.T) {
 		inLease(t, "", rig.Options{}, func(l *leased) {
 			l.order("theirs [vm:0000000abcdefghj until:1999-01-01T00:00:00Z destroy]")
