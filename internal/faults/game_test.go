@@ -80,6 +80,9 @@ func (g game[P]) shrink(t *testing.T, p P) P {
 	for again := true; again; {
 		again = false
 		for i := p.parts() - 1; i >= 0; i-- {
+			if i >= p.parts() {
+				continue // what is left of a list must stay
+			}
 			q := p.without(i)
 			if _, broken := g.run(t, q); len(broken) > 0 {
 				p, again = q, true

@@ -103,20 +103,8 @@ func idInPath() *regexp.Regexp {
 
 // receive reads a request, notes what it is and finds its weather.
 func (w *world) receive(p *process, req *http.Request) *request {
-	r := &request{}
+	r := read(req)
 	r.call, _ = req.Context().Value(callKey{}).(int)
-	if req.Body != nil {
-		r.body, _ = io.ReadAll(req.Body)
-		_ = req.Body.Close()
-		req.Body = io.NopCloser(bytes.NewReader(r.body))
-	}
-	if at := idInPath().FindStringSubmatch(req.URL.Path); at != nil {
-		r.id, _ = strconv.ParseInt(at[1], 10, 64)
-	}
-	var said struct{ State, Label string }
-	_ = json.Unmarshal(r.body, &said)
-	r.label = said.Label
-	r.op = operation(req, said.State)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen[r.op]++
@@ -133,6 +121,24 @@ func (w *world) receive(p *process, req *http.Request) *request {
 		}
 	}
 	w.note(p, r)
+	return r
+}
+
+// read finds out what a request is, which can be sent on.
+func read(req *http.Request) *request {
+	r := &request{}
+	if req.Body != nil {
+		r.body, _ = io.ReadAll(req.Body)
+		_ = req.Body.Close()
+		req.Body = io.NopCloser(bytes.NewReader(r.body))
+	}
+	if at := idInPath().FindStringSubmatch(req.URL.Path); at != nil {
+		r.id, _ = strconv.ParseInt(at[1], 10, 64)
+	}
+	var said struct{ State, Label string }
+	_ = json.Unmarshal(r.body, &said)
+	r.label = said.Label
+	r.op = operation(req, said.State)
 	return r
 }
 
