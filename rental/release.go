@@ -2,6 +2,7 @@ package rental
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"vast-mcp/internal/plain"
@@ -31,10 +32,13 @@ func (d *Desk) Release(ctx context.Context, id vast.InstanceID) (vast.Instance, 
 	}
 	now := d.apiNow()
 	err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
-		return tx.EndRentals(int64(id), func(in *journal.Intent) {
+		// What ordered it may have ended before, under another lease, and must not
+		// turn up as if it had been lost.
+		_, ended := tx.SwapIntent(envNonce(row), func(in *journal.Intent) { in.Released = true }, journal.Ended)
+		return errors.Join(ignoreMoved(ended), tx.EndRentals(int64(id), func(in *journal.Intent) {
 			end("its owner released it", now)(in)
 			in.Released = true
-		})
+		}))
 	})
 	if err != nil {
 		return row, err

@@ -116,6 +116,12 @@ func nonceOf(row vast.Instance) string {
 	if _, tail, ok := ParseLabel(row.Label); ok {
 		return tail.Nonce
 	}
+	return envNonce(row)
+}
+
+// envNonce is the nonce that the row was ordered with; empty when its environment
+// carries none.
+func envNonce(row vast.Instance) string {
 	for _, pair := range row.Env {
 		if pair[0] == nonceEnv {
 			return pair[1]

@@ -266,6 +266,22 @@ func TestReleasedIsLetBe(t *testing.T) {
 	})
 }
 
+// TestWhatWasStartedAgainIsReleasedToo: the order that made it has long ended,
+// and is in its environment still.
+func TestWhatWasStartedAgainIsReleasedToo(t *testing.T) {
+	inLease(t, rental.OnExpiryStop, rig.Options{}, func(l *leased) {
+		<-time.After(70 * time.Minute)
+		res := l.r.Approved("start_instance", fmt.Sprintf(`{"instance_id":%d,"lease_hours":1}`, l.id))
+		require.Equal(l.t, tool.Done, res.Status)
+		<-time.After(5 * time.Minute)
+		_, err := l.r.App.Release(l.t.Context(), l.id)
+		require.NoError(l.t, err)
+		<-time.After(5 * time.Hour)
+		require.Equal(l.t, "mine [vm-released]", l.row().Label)
+		require.True(l.t, l.running())
+	})
+}
+
 // deaf loses what would delete something.
 type deaf struct{ http.RoundTripper }
 
