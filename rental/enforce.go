@@ -250,6 +250,8 @@ func (d *Desk) spares(h hold) string {
 		return ""
 	case !ok || started.Sub(minted).Abs() > mintSlack:
 		return "the lease may be another instance's: it was not made when this one was"
+	case envNonce(h.row) != h.tail.Nonce:
+		return "the lease may be another instance's: this one was not ordered with it"
 	}
 	return ""
 }

@@ -169,6 +169,23 @@ func TestNothingIsErasedOnADoubtfulLabel(t *testing.T) {
 			require.False(l.t, l.running())
 		})
 	})
+	for name, byHand := range map[string]bool{"copied from what is gone onto another of ours": false, "copied from what is gone onto a stranger": true} {
+		t.Run(name, func(t *testing.T) {
+			inLease(t, rental.OnExpiryDestroy, rig.Options{}, func(l *leased) {
+				first := *l
+				if byHand {
+					l.order("theirs")
+				} else {
+					l.id = rent(l.t, l.r, rental.OnExpiryDestroy)
+				}
+				l.label(first.row().Label)
+				require.NoError(l.t, l.r.Client.Instances.Destroy(l.t.Context(), first.id))
+				<-time.After(3 * time.Hour)
+				require.NotZero(l.t, l.row().ID)
+				require.False(l.t, l.running())
+			})
+		})
+	}
 	for name, edit := range map[string]func(*rental.Tail){
 		"with an earlier end": func(t *rental.Tail) { t.Until = t.Until.Add(-30 * time.Minute) },
 		"with another word":   func(t *rental.Tail) { t.OnExpiry = rental.OnExpiryDestroy },
