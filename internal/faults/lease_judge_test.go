@@ -27,7 +27,7 @@ func (w *leaseWorld) keepWatch() {
 			w.mu.Unlock()
 			return
 		}
-		if slices.ContainsFunc(w.posts, func(po *post) bool { return !po.away }) {
+		if w.outage == "" && !w.dark {
 			w.learn()
 			w.inspect()
 		}
@@ -243,15 +243,16 @@ func (w *leaseWorld) finish() {
 		if next.IsZero() {
 			break
 		}
-		if nap := time.Until(next) - 3*time.Minute; nap > patience {
+		if nap := time.Until(next) - grace; nap > patience {
 			w.darken()
 			w.sleep(nap)
 		}
 		w.rouse()
-		w.sleep(max(0, time.Until(next)) + 7*time.Minute)
+		w.sleep(max(0, time.Until(next)) + 2*grace)
+		w.untilQuiet()
 	}
 	w.rouse()
-	w.sleep(2*patience + cronEvery)
+	w.untilQuiet()
 	w.learn()
 	w.inspect()
 	w.over = true
@@ -260,6 +261,21 @@ func (w *leaseWorld) finish() {
 		l.cancel()
 	}
 	w.mu.Unlock()
+}
+
+// untilQuiet waits until nothing runs past its lease, or for longer than it may.
+func (w *leaseWorld) untilQuiet() {
+	for range 8 {
+		w.sleep(2 * grace)
+		w.learn()
+		w.inspect()
+		if !slices.ContainsFunc(w.tenants, func(t *tenant) bool {
+			due, _ := t.due(true)
+			return t.there && t.runs && t.released.IsZero() && !due.IsZero() && time.Now().After(due)
+		}) {
+			return
+		}
+	}
 }
 
 // sleep lets go of mu for a while.

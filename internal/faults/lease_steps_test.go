@@ -43,7 +43,11 @@ func (w *leaseWorld) wake(po *post) {
 	}
 }
 
+// start runs a layer anew. The caller holds mu.
 func (w *leaseWorld) start(po *post) {
+	if po.now != nil {
+		po.now.kill()
+	}
 	po.runs++
 	po.now = w.launch(fmt.Sprintf("%s%d", po.name, po.runs), po.plan, po, po.runs)
 }
@@ -88,11 +92,14 @@ func (w *leaseWorld) play() {
 			w.befall(s, po, t)
 			w.mu.Unlock()
 		}
-		if s.what == "night" {
+		switch {
+		case s.what == "night":
 			<-time.After(s.d)
 			w.mu.Lock()
 			w.rouse()
 			w.mu.Unlock()
+		case s.what == "outage" && s.n%3 == 0:
+			<-time.After(s.d)
 		}
 	}
 	agents.Wait()
@@ -104,7 +111,7 @@ func (w *leaseWorld) waitFor(s leaseStep, t *tenant) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	left := time.Until(t.until) + s.wait
-	if s.near && left > 0 && left < 40*time.Minute {
+	if s.near && left > 0 && left < 20*time.Minute {
 		return left
 	}
 	return s.wait.Abs()

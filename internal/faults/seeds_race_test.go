@@ -7,4 +7,4 @@ package faults_test
 const seeds = 40
 
 // leaseSeeds is likewise how many schedules of leases.
-const leaseSeeds = 15
+const leaseSeeds = 5

@@ -7,4 +7,4 @@ package faults_test
 const seeds = 200
 
 // leaseSeeds is likewise how many schedules of leases.
-const leaseSeeds = 100
+const leaseSeeds = 30
