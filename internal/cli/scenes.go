@@ -1,0 +1,308 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vast-mcp/internal/server"
+	"vast-mcp/internal/tool"
+	"vast-mcp/sandbox"
+	"vast-mcp/vast"
+)
+
+// lostAnswer loses the answer to an order.
+func (c *chaos) lostAnswer(ctx context.Context) error {
+	c.scene("1. The answer to an order is lost",
+		"The market carries the order out, and the connection breaks before it can say so. The program does not order again: it looks for the order's nonce in the list. The agent is not sure, and calls again.")
+	if err := c.market.Break(sandbox.Fault{Op: "create", When: "after", Drop: true}); err != nil {
+		return err
+	}
+	return c.served(ctx, vast.SystemClock{}, func(*server.App) error {
+		args, err := c.order(ctx, "lost answer", 24*time.Hour, "destroy")
+		if err != nil {
+			return err
+		}
+		var first, again rented
+		for _, answer := range []*rented{&first, &again} {
+			if err := c.act("create_instance", args, answer); err != nil {
+				return err
+			}
+		}
+		if lost := c.stage.answersLost(); lost != 1 {
+			return fmt.Errorf("%d answers were lost, not one", lost)
+		}
+		if !again.Replayed || again.InstanceID != first.InstanceID {
+			return fmt.Errorf("the second call rented instance %d beside %d", again.InstanceID, first.InstanceID)
+		}
+		return errors.Join(c.oneMachine(ctx, 1, first.InstanceID), c.boot(ctx, first.InstanceID))
+	})
+}
+
+// oneMachine shows that the last order, the only one of its scene, made one
+// machine: this one. orders is how many there are by now.
+func (c *chaos) oneMachine(ctx context.Context, orders int, id vast.InstanceID) error {
+	sent := c.stage.sent()
+	if len(sent) != orders {
+		return fmt.Errorf("%d orders were on the wire, not %d", len(sent), orders)
+	}
+	nonce := sent[orders-1]
+	there, _, err := c.stage.rentedFor(ctx, nonce)
+	if err == nil && there != id {
+		err = fmt.Errorf("the order with nonce %s made instance %d, not %d", nonce, there, id)
+	}
+	if err == nil {
+		c.tell("market", fmt.Sprintf("one order came in, with nonce %s. One machine carries that in its label: instance %d.", nonce, id))
+	}
+	return err
+}
+
+// killedServer kills a server whose order is on the wire.
+func (c *chaos) killedServer(ctx context.Context) (err error) {
+	c.scene("2. A server is killed while its order is out",
+		"It is a process of its own, with its journal in a folder. It is killed when the market has carried the order out and has not answered yet.")
+	dir, err := os.MkdirTemp("", "vast-mcp-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	id, err := c.orderAndDie(ctx, dir)
+	if err != nil {
+		return err
+	}
+	c.tell("market", fmt.Sprintf("instance %d was rented, and nobody was told.", id))
+	if err := c.settle(ctx, dir); err != nil {
+		return err
+	}
+	c.say("", "\nA new server starts. Its agent knows of no machine and orders one.\n")
+	if err := c.orderAgain(ctx, dir, id); err != nil {
+		return err
+	}
+	return c.oneMachine(ctx, 2, id)
+}
+
+// newcomer is an agent at a new server process, and the order that it is about
+// to make.
+func (c *chaos) newcomer(ctx context.Context, dir, label string) (*child, map[string]any, error) {
+	p, err := c.stage.server(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.attend(p.agent)
+	args, err := c.order(ctx, label, 24*time.Hour, "destroy")
+	if err != nil {
+		return nil, nil, errors.Join(err, p.leave())
+	}
+	return p, args, nil
+}
+
+// held is how long the market keeps the answer back: longer than it takes.
+const held = time.Minute
+
+// orderAndDie lets an agent order at a server that is killed then, and returns
+// what was rented.
+func (c *chaos) orderAndDie(ctx context.Context, dir string) (id vast.InstanceID, err error) {
+	if err := c.market.Break(sandbox.Fault{Op: "create", When: "after", DelayMS: int(held.Milliseconds())}); err != nil {
+		return 0, err
+	}
+	victim, args, err := c.newcomer(ctx, dir, "killed server")
+	if err != nil {
+		return 0, err
+	}
+	watching, stop := context.WithCancel(ctx)
+	var missed error
+	var watcher sync.WaitGroup
+	next := len(c.stage.sent())
+	watcher.Go(func() { id, missed = c.killOnceRented(watching, victim, next) })
+	unanswered := c.act("create_instance", args, &rented{})
+	stop()
+	watcher.Wait()
+	switch {
+	case missed != nil:
+		return 0, errors.Join(unanswered, fmt.Errorf("the server was not killed: %w", missed), victim.leave())
+	case unanswered == nil:
+		return 0, errors.Join(errors.New("the server answered before it was killed"), victim.buried())
+	}
+	c.tell("", fmt.Sprintf("No answer: process %d was killed.", victim.Process.Pid))
+	return id, victim.buried()
+}
+
+// killOnceRented kills the server when the market shows what the order of that
+// number made.
+func (c *chaos) killOnceRented(ctx context.Context, victim *child, number int) (vast.InstanceID, error) {
+	for {
+		if sent := c.stage.sent(); len(sent) > number {
+			if id, found, err := c.stage.rentedFor(ctx, sent[number]); found || err != nil {
+				return id, errors.Join(err, victim.Process.Kill())
+			}
+		}
+		if err := (vast.SystemClock{}).Sleep(ctx, demoPoll); err != nil {
+			return 0, err
+		}
+	}
+}
+
+const (
+	settlePause = 2 * time.Second
+	settleTries = 30 // an order is on its way for 20 s at most
+)
+
+// settle runs the command of that name until nothing is open, and shows how it
+// began and ended.
+func (c *chaos) settle(ctx context.Context, dir string) error {
+	for try := range settleTries {
+		run, err := c.stage.child(ctx, dir, "settle")
+		if err != nil {
+			return err
+		}
+		said, err := run.Output()
+		if try == 0 || err == nil {
+			c.tell("shell", "\nvast-mcp settle")
+			c.tell("", string(said))
+		}
+		if err == nil {
+			return nil
+		}
+		if !strings.HasPrefix(string(said), "open") {
+			return run.failed(err)
+		}
+		if err := (vast.SystemClock{}).Sleep(ctx, settlePause); err != nil {
+			return err
+		}
+	}
+	return errors.New("the order is still not settled")
+}
+
+// orderAgain lets an agent that heard of nothing order, who is told instead.
+func (c *chaos) orderAgain(ctx context.Context, dir string, id vast.InstanceID) error {
+	next, args, err := c.newcomer(ctx, dir, "another")
+	if err != nil {
+		return err
+	}
+	refused := c.act("create_instance", args, &rented{})
+	if refused == nil || !strings.Contains(refused.Error(), string(tool.Undelivered)) || !strings.Contains(refused.Error(), fmt.Sprint(id)) {
+		err = fmt.Errorf("the agent was not told of instance %d: %w", id, refused)
+	}
+	return errors.Join(err, next.leave())
+}
+
+const (
+	// soon is so long before the end of a lease that nothing may happen yet.
+	soon = 5 * time.Minute
+	// lookAfter is how long after a full minute somebody looks.
+	lookAfter = 10 * time.Second
+	// mostLate is how long after its end a lease is ended at the latest: a minute
+	// that it is left alone, one between two looks, and one to stop.
+	mostLate = 3 * time.Minute
+)
+
+// agentGone leaves a machine alone with its lease.
+func (c *chaos) agentGone(ctx context.Context) error {
+	c.scene("3. An agent goes away", "It rents for two hours and is not seen again. Its server ends with it.")
+	var got rented
+	err := c.served(ctx, vast.SystemClock{}, func(*server.App) (err error) {
+		got, err = c.rent(ctx, "gone away", 2*time.Hour, "stop")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	until := got.Instance.Lease.Until
+	c.tell("", "\nIt is gone. Somewhere else \"vast-mcp reap\" runs once a minute, with the API key and nothing more. It leaves a lease alone for a minute after its end.")
+	if err := c.stage.pass(ctx, until.Sub(c.market.Now())-time.Minute+lookAfter); err != nil {
+		return err
+	}
+	for c.market.Now().Before(until.Add(mostLate)) {
+		if err := c.reap(ctx); err != nil {
+			return err
+		}
+		if stopped, err := c.stage.ended(got.InstanceID, "gpu"); err != nil || !stopped.IsZero() {
+			return errors.Join(err, c.inTime(got.InstanceID, "stopped", until, stopped))
+		}
+		if err := c.stage.pass(ctx, time.Minute); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("instance %d still runs at %s, and its lease ended at %s", got.InstanceID, clockTime(c.market.Now()), clockTime(until))
+}
+
+// reap is the command of that name, in a process that never heard of anything.
+func (c *chaos) reap(ctx context.Context) error {
+	at := c.market.Now()
+	app, err := c.app(vast.SystemClock{})
+	if err != nil {
+		return err
+	}
+	round := app.Reap(ctx, reapWithin)
+	c.tell("reap", clockTime(at)+" "+strings.Join(lines(round), "\n"))
+	return errors.Join(round.Err, app.Close())
+}
+
+// inTime shows when a lease was ended, by the ledger, and judges that.
+func (c *chaos) inTime(id vast.InstanceID, how string, until, ended time.Time) error {
+	late := ended.Sub(until).Round(time.Second)
+	c.tell("ledger", fmt.Sprintf("the lease of instance %d ended at %s; it was %s at %s, %s later.", id, clockTime(until), how, clockTime(ended), late))
+	if late < 0 || late > mostLate {
+		return fmt.Errorf("that is not between 0 and %s", mostLate)
+	}
+	return nil
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format(time.TimeOnly) }
+
+const tenYears = 3653 * 24 * time.Hour
+
+// wrongClock sets the clock of a server ten years ahead.
+func (c *chaos) wrongClock(ctx context.Context) error {
+	c.scene("4. A clock jumps", "A machine's lease says that its end erases it. Then the clock of the server that watches it is set ten years ahead.")
+	clock := &turnedClock{}
+	return c.served(ctx, clock, func(app *server.App) error {
+		got, err := c.rent(ctx, "wrong clock", time.Hour, "destroy")
+		if err != nil {
+			return err
+		}
+		until := got.Instance.Lease.Until
+		clock.turn(tenYears)
+		for _, wait := range []time.Duration{0, until.Sub(c.market.Now()) - soon} {
+			if err := errors.Join(c.stage.pass(ctx, wait), c.untouched(ctx, app, clock, got.InstanceID)); err != nil {
+				return err
+			}
+		}
+		if err := c.stage.pass(ctx, until.Sub(c.market.Now())+time.Minute+lookAfter); err != nil {
+			return err
+		}
+		if round := app.Reap(ctx, reapWithin); round.Err != nil {
+			return round.Err
+		}
+		erased, err := c.stage.ended(got.InstanceID, "disk")
+		if err != nil {
+			return err
+		}
+		return c.inTime(got.InstanceID, "destroyed", until, erased)
+	})
+}
+
+// untouched lets a server look at the leases, and fails if it does anything
+// about this one.
+func (c *chaos) untouched(ctx context.Context, app *server.App, clock vast.Clock, id vast.InstanceID) error {
+	round := app.Round(ctx)
+	if round.Err != nil {
+		return round.Err
+	}
+	for _, e := range slices.Concat(round.Did, round.Left) {
+		if e.Instance == id {
+			return fmt.Errorf("too early: %s", e)
+		}
+	}
+	if ended, err := c.stage.ended(id, "gpu"); err != nil || !ended.IsZero() {
+		return errors.Join(err, fmt.Errorf("instance %d does not run any more", id))
+	}
+	c.tell("server", fmt.Sprintf("its clock says %s, the API's %s: instance %d is not touched.",
+		clock.Now().UTC().Format(time.DateTime), c.market.Now().Format(time.DateTime), id))
+	return nil
+}
