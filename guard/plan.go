@@ -47,6 +47,7 @@ type Plan struct {
 	Rate          usd.Amount    `json:"rate"` // dollars per hour while it runs
 	Upfront       usd.Amount    `json:"upfront,omitempty"`
 	Lease         time.Duration `json:"lease,omitempty"`
+	IdleMinutes   int           `json:"idle_minutes,omitempty"`  // it is stopped when its GPUs idle for so long; zero: never
 	DiskRate      usd.Amount    `json:"disk_rate,omitempty"`     // dollars per hour that a stopped disk goes on costing
 	UploadPerGB   float64       `json:"upload_per_gb,omitempty"` // dollars; traffic is never part of a sum
 	DownloadPerGB float64       `json:"download_per_gb,omitempty"`
@@ -159,6 +160,6 @@ func (p Plan) Text() string {
 // covers reports whether a yes to p is also a yes to q: the same thing, not
 // dearer.
 func (p Plan) covers(q Plan) bool {
-	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease &&
+	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease && p.IdleMinutes == q.IdleMinutes &&
 		p.Free == q.Free && (p.foreign() || !q.foreign()) && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.DiskRate <= p.DiskRate && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
 }

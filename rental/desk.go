@@ -42,6 +42,7 @@ type Desk struct {
 
 	working sync.WaitGroup // orders on the wire, which outlive their calls
 	labels  locks          // held by whoever reads a label to write it anew
+	idle    idling
 
 	mu     sync.Mutex
 	realm  string

@@ -1,6 +1,7 @@
 package rental
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,10 @@ import (
 
 // StartRequest is which instance to start, and its new lease.
 type StartRequest struct {
-	Instance   vast.InstanceID
-	LeaseHours float64 // zero: the owner's default
-	OnExpiry   string
+	Instance    vast.InstanceID
+	LeaseHours  float64 // zero: the owner's default
+	OnExpiry    string
+	IdleMinutes int // as in Request; zero: as in the lease before
 }
 
 // PlanStart prices a start. Starting what runs already is free and does
@@ -36,7 +38,7 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	}
 	text, old, leased := ParseLabel(row.Label)
 	lease := d.leaseOf(r.LeaseHours)
-	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: old.IdleMinutes}
+	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: cmp.Or(r.IdleMinutes, old.IdleMinutes)}
 	if !leased && !leavesRoom(text, tail) {
 		return p, noRoom()
 	}
@@ -45,12 +47,9 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	p.Warnings = autobillWarnings(d.lastUser())
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
 	p.EnforcedBy = d.enforcedBy
-	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)
+	p.Until, p.OnExpiry, p.IdleMinutes, p.Label = tail.Until, tail.OnExpiry, tail.IdleMinutes, FormatLabel(text, tail, maxForeignLabel)
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
-	p.Facts = []guard.Fact{
-		{Name: "label", Value: plain.Line(text, 80)},
-		leaseFact(lease, tail),
-	}
+	p.Facts = append([]guard.Fact{{Name: "label", Value: plain.Line(text, 80)}}, leaseFacts(lease, tail)...)
 	return p, nil
 }
 
