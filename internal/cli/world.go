@@ -56,7 +56,7 @@ func (s *session) config(p pace) (server.Config, error) {
 	c := server.Config{
 		Version: s.version, Clock: clock, Log: s.log, Policy: s.globals.policy(), Mode: guard.Mode(s.globals.Approve),
 		Selection: s.globals.selection(), Sandbox: s.globals.Sandbox,
-		Worker: worker(), Ended: workerEnded, ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order,
+		Worker: worker(), Ended: workerEnded, ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order, IdleAfter: s.globals.IdleAfter,
 		Key: sync.OnceValues(func() ([]byte, error) { return stateKey(dir) }),
 	}
 	if c.Journal, err = s.globals.journal(); err != nil {

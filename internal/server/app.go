@@ -39,6 +39,7 @@ type Config struct {
 	OrderWithin    time.Duration                                                    // an order is given up after that time
 	PollEvery      time.Duration                                                    // between looks at an instance that somebody waits for
 	EnforceEvery   time.Duration                                                    // between looks at leases while it serves; zero: it ends none
+	IdleAfter      time.Duration                                                    // how long GPUs idle before that is said; zero: never
 
 	// Fixtures adds what only a test suite asks for. nil adds nothing.
 	Fixtures func(*server.MCPServer)
@@ -69,7 +70,7 @@ func New(c Config) (*App, error) {
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{
 		Market: c.Client.Offers, Instances: c.Client.Instances, SSHKeys: c.Client.SSHKeys, Account: c.Client.Account,
 		Billing: c.Client.Billing, Volumes: c.Client.Volumes, APIClock: c.Client, Desk: desk, Watch: watcher,
-		InForce: a.inForce, Sandbox: c.Sandbox,
+		InForce: a.inForce, Idle: a.idle(), Sandbox: c.Sandbox,
 	}))
 	if err != nil {
 		return nil, err

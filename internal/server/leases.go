@@ -48,7 +48,7 @@ func (a *App) enforce(ctx context.Context) {
 		if a.settle(ctx, rows) {
 			wait = min(wait, settleAgain)
 		}
-		said = a.report(append(a.desk.Enforce(ctx, rows), a.curb(ctx, rows)...), said)
+		said = a.report(slices.Concat(a.desk.Enforce(ctx, rows), a.curb(ctx, rows), a.desk.StopIdle(ctx, rows)), said)
 		wait = min(wait, a.untilDue(rows))
 	}
 }

@@ -49,7 +49,7 @@ func inLease(t *testing.T, onExpiry string, o rig.Options, test func(l *leased))
 	})
 }
 
-func endsLeases(c *server.Config) { c.EnforceEvery = time.Minute }
+func endsLeases(c *server.Config) { c.EnforceEvery, c.IdleAfter = time.Minute, 30*time.Minute }
 
 // rent rents for an hour.
 func rent(t *testing.T, r *rig.Rig, onExpiry string) vast.InstanceID {
