@@ -40,6 +40,7 @@ const (
 	opGetInstance
 	opStart
 	opStop
+	opStopMany
 	opLabel
 	opDestroy
 	opDestroyMany
@@ -84,6 +85,10 @@ var operations = [...]Operation{
 	opStop: {
 		Name: "stop instance", Method: http.MethodPut, Path: "/api/v0/instances/{id}/",
 		Repeatable: true, Changes: true, Urgent: true, MinInterval: time.Second,
+	},
+	opStopMany: {
+		Name: "stop instances", Method: http.MethodPut, Path: "/api/v0/instances/",
+		Repeatable: true, Changes: true, Urgent: true, MinInterval: 2 * time.Second,
 	},
 	opLabel: {
 		Name: "label instance", Method: http.MethodPut, Path: "/api/v0/instances/{id}/",

@@ -29,7 +29,7 @@ func TestOperations(t *testing.T) {
 	for _, name := range []string{"create instance", "start instance", "reboot instance", "add ssh key"} {
 		require.False(t, byName[name].Repeatable, name)
 	}
-	for _, name := range []string{"stop instance", "destroy instance", "destroy instances", "list instances", "get instance"} {
+	for _, name := range []string{"stop instance", "stop instances", "destroy instance", "destroy instances", "list instances", "get instance"} {
 		require.True(t, byName[name].Urgent, name)
 	}
 	require.Equal(t, 4500*time.Millisecond, byName["create instance"].MinInterval)

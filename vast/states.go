@@ -39,18 +39,37 @@ func (s *InstanceService) set(ctx context.Context, name operation, id InstanceID
 	return s.c.do(ctx, name, request{ids: []int64{int64(id)}, body: body}, nil)
 }
 
-const maxDestroyed = 64 // per request
+// StopMany stops several instances, or queued starts of them, and keeps their
+// disks. It does not tell which of them were there, and one that is not may
+// keep 63 others from being stopped; look at the list afterwards.
+func (s *InstanceService) StopMany(ctx context.Context, ids []InstanceID) error {
+	return s.many(ctx, opStopMany, ids, func(chunk []InstanceID) any {
+		return struct {
+			State string       `json:"state"`
+			IDs   []InstanceID `json:"ids"`
+		}{"stopped", chunk}
+	})
+}
 
 // DestroyMany ends several rentals and erases their disks. It does not tell
 // which of them were there; look at the list afterwards.
 func (s *InstanceService) DestroyMany(ctx context.Context, ids []InstanceID) error {
+	return s.many(ctx, opDestroyMany, ids, func(chunk []InstanceID) any {
+		return map[string][]InstanceID{"instance_ids": chunk}
+	})
+}
+
+const maxMany = 64 // per request
+
+// many sends as many requests as ids need. One that fails does not keep the
+// others from being sent.
+func (s *InstanceService) many(ctx context.Context, name operation, ids []InstanceID, body func(chunk []InstanceID) any) error {
 	if slices.ContainsFunc(ids, func(id InstanceID) bool { return id <= 0 }) {
-		return invalid(opDestroyMany, "an id must be a positive number")
+		return invalid(name, "an id must be a positive number")
 	}
 	var failed []error
-	for chunk := range slices.Chunk(ids, maxDestroyed) {
-		body := map[string][]InstanceID{"instance_ids": chunk}
-		failed = append(failed, s.c.do(ctx, opDestroyMany, request{body: body}, nil))
+	for chunk := range slices.Chunk(ids, maxMany) {
+		failed = append(failed, s.c.do(ctx, name, request{body: body(chunk)}, nil))
 	}
 	return errors.Join(failed...)
 }

@@ -39,32 +39,45 @@ func TestIDsMustBePositive(t *testing.T) {
 	for _, id := range []vast.InstanceID{0, -1} {
 		require.ErrorIs(t, c.Instances.Destroy(t.Context(), id), vast.Invalid)
 		require.ErrorIs(t, c.Instances.DestroyMany(t.Context(), []vast.InstanceID{1, id}), vast.Invalid)
+		require.ErrorIs(t, c.Instances.StopMany(t.Context(), []vast.InstanceID{1, id}), vast.Invalid)
 	}
 	require.Empty(t, network.sent)
 }
 
-func TestDestroyMany(t *testing.T) {
+func TestManyAtOnce(t *testing.T) {
+	tests := map[string]struct {
+		call         func(*vast.InstanceService, context.Context, []vast.InstanceID) error
+		method, list string
+		last         string // of three bodies, as the official client sends it
+	}{
+		"stop":    {(*vast.InstanceService).StopMany, "PUT", "ids", `{"state":"stopped","ids":[129,130]}`},
+		"destroy": {(*vast.InstanceService).DestroyMany, "DELETE", "instance_ids", `{"instance_ids":[129,130]}`},
+	}
 	var ids []vast.InstanceID
 	for id := range 130 {
 		ids = append(ids, vast.InstanceID(id+1))
 	}
-	c, network := scripted(t, ok(`{"success":true}`), ok(`{"success":false,"msg":"no"}`), ok(`{"success":true}`))
-	err := c.Instances.DestroyMany(t.Context(), ids)
-	require.ErrorIs(t, err, vast.Refused)
-	require.Len(t, network.sent, 3, "one refusal must not keep the rest alive")
-	for i, size := range []int{64, 64, 2} {
-		require.Equal(t, "DELETE", network.sent[i].method)
-		require.Equal(t, "/api/v0/instances/", network.sent[i].path)
-		require.Len(t, network.sent[i].decoded(t)["instance_ids"], size)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, network := scripted(t, ok(`{"success":true}`), ok(`{"success":false,"msg":"no"}`), ok(`{"success":true}`))
+			err := tt.call(c.Instances, t.Context(), ids)
+			require.ErrorIs(t, err, vast.Refused)
+			require.False(t, vast.Uncertain(err))
+			require.Len(t, network.sent, 3, "one refusal must not keep the rest alive")
+			for i, size := range []int{64, 64, 2} {
+				require.Equal(t, tt.method, network.sent[i].method)
+				require.Equal(t, "/api/v0/instances/", network.sent[i].path)
+				require.Len(t, network.sent[i].decoded(t)[tt.list], size)
+			}
+			require.Equal(t, tt.last, network.sent[2].body)
+
+			c, _ = scripted(t, status(400, "{}"), failure(errReset))
+			err = tt.call(c.Instances, t.Context(), ids)
+			require.True(t, vast.Uncertain(fmt.Errorf("cleaning up: %w", err)), "one of the requests may have been heard")
+
+			c, network = scripted(t, ok(`{"success":true}`))
+			require.NoError(t, tt.call(c.Instances, t.Context(), nil))
+			require.Empty(t, network.sent)
+		})
 	}
-
-	require.False(t, vast.Uncertain(err))
-
-	c, _ = scripted(t, status(400, "{}"), failure(errReset))
-	err = c.Instances.DestroyMany(t.Context(), ids)
-	require.True(t, vast.Uncertain(fmt.Errorf("cleaning up: %w", err)), "one of the requests may have been heard")
-
-	c, network = scripted(t, ok(`{"success":true}`))
-	require.NoError(t, c.Instances.DestroyMany(t.Context(), nil))
-	require.Empty(t, network.sent)
 }
