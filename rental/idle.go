@@ -155,24 +155,18 @@ var errNoNews = errors.New("no news")
 
 // shareIdle joins seen with what the journal knows, and tells it what is new.
 func (d *Desk) shareIdle(ctx context.Context, seen spells, now time.Time) spells {
-	if !d.journal.Exists() {
-		return seen
-	}
 	ctx, cancel := context.WithTimeout(ctx, idleWithin)
 	defer cancel()
-	realm, err := d.Realm(ctx)
-	if err == nil {
-		err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
-			var told spells
-			if _, err := tx.Setting(idleSetting, &told); err != nil {
-				return err
-			}
-			if seen = seen.join(told, now); !seen.news(told) {
-				return errNoNews // so that a look writes nothing
-			}
-			return tx.PutSetting(idleSetting, seen)
-		})
-	}
+	err := d.inJournal(ctx, func(tx *journal.Tx) error {
+		var told spells
+		if _, err := tx.Setting(idleSetting, &told); err != nil {
+			return err
+		}
+		if seen = seen.join(told, now); !seen.news(told) {
+			return errNoNews // so that a look writes nothing
+		}
+		return tx.PutSetting(idleSetting, seen)
+	})
 	if errors.Is(err, errNoNews) {
 		err = nil
 	}
@@ -210,6 +204,7 @@ func (d *Desk) StopIdle(ctx context.Context, rows []vast.Instance) (said []Endin
 			said = append(said, d.stopIdle(ctx, row, tail)...)
 		}
 	}
+	d.noteEndings(ctx, said)
 	return said
 }
 
@@ -221,7 +216,7 @@ func (t Tail) idledOut(since, now time.Time) bool {
 
 // stopIdle looks at the instance once more before it stops it.
 func (d *Desk) stopIdle(ctx context.Context, listed vast.Instance, t Tail) []Ending {
-	did := Ending{Instance: listed.ID, Until: t.Until}
+	did := Ending{Instance: listed.ID, Until: t.Until, nonce: t.Nonce}
 	row, err := d.client.Instances.Get(ctx, listed.ID)
 	switch {
 	case errors.Is(err, vast.NotFound), err == nil && row.Label != listed.Label:
@@ -237,6 +232,5 @@ func (d *Desk) stopIdle(ctx context.Context, listed vast.Instance, t Tail) []End
 	}
 	did.Did = fmt.Sprintf("stopped before its lease ended: its GPUs idled for %.0f min", now.Sub(since).Minutes())
 	did.Err = d.client.Instances.Stop(ctx, row.ID)
-	d.noteEnding(ctx, t.Nonce, did)
 	return []Ending{did}
 }
