@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,7 +69,8 @@ type Plan struct {
 	Instance int64     `json:"instance,omitempty"`
 	Until    time.Time `json:"until,omitzero"`
 	OnExpiry string    `json:"on_expiry,omitempty"`
-	Memo     string    `json:"memo,omitempty"` // the planner's own note of what it found
+	Memo     string    `json:"memo,omitempty"`     // the planner's own note of what it found
+	Backstop bool      `json:"backstop,omitempty"` // the order carries what ends the lease from inside the instance
 }
 
 // Most is the most the plan can cost by the end of its lease, traffic apart.
@@ -112,18 +114,26 @@ func (p Plan) disown(others func(instance int64) bool) Plan {
 // something and letting somebody in cost nothing.
 func (p Plan) judged() bool { return p.Effect != Destroy && p.Effect != Access }
 
-// ByServer is the enforcer that lives as long as the server does.
-const ByServer = "server"
+// Who may end a lease.
+const (
+	ByServer   = "server"   // as long as it runs
+	ByBackstop = "backstop" // a script inside the instance, if its image has what that needs
+)
 
 // Enforcement says who ends the lease, and what that is worth.
 func (p Plan) Enforcement() string {
-	switch {
-	case len(p.EnforcedBy) == 0:
+	if len(p.EnforcedBy) == 0 {
 		return "by nobody: no program ends this lease, so stop or destroy it yourself"
-	case slices.Equal(p.EnforcedBy, []string{ByServer}):
-		return "by this server, only while it runs"
 	}
-	return "by " + strings.Join(p.EnforcedBy, ", ")
+	said := map[string]string{
+		ByServer:   "this server, only while it runs",
+		ByBackstop: "the instance itself (if its image has curl, GNU wget or python3)",
+	}
+	var all []string
+	for _, name := range p.EnforcedBy {
+		all = append(all, "by "+cmp.Or(said[name], name))
+	}
+	return strings.Join(all, ", and ")
 }
 
 // Shown is everything a person should know before saying yes, one fact a line.
