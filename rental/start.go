@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vast-mcp/guard"
@@ -45,6 +46,12 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	p.Warnings = autobillWarnings(d.lastUser())
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
 	p.EnforcedBy = d.enforcedBy
+	if carries(row) {
+		p.EnforcedBy = append(slices.Clone(p.EnforcedBy), guard.ByBackstop)
+		if r.OnExpiry == OnExpiryDestroy {
+			p.Warnings = append(p.Warnings, "the instance itself only stops at the end of this lease: it destroys itself under none but the one that it was rented under")
+		}
+	}
 	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
 	p.Facts = []guard.Fact{
