@@ -42,7 +42,7 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
   offer      41
   price      $0.40/h, at most $9.60 in 24 h, traffic not included
   stopped    the disk goes on costing $0.48 a day until it is destroyed
-  enforced   by this server, only while it runs, and by the instance itself (if its image has curl, GNU wget or python3)
+  enforced   by this server, only while it runs; by the instance itself (if its image has curl, GNU wget or python3)
   warning    the machine is unverified
 `},
 		"a rental that nobody ends": {unenforced, `Rent 1x RTX 4090
@@ -59,7 +59,7 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
   offer      41
   price      an unreadable price/h, at most an unreadable price in 24 h, traffic not included
   stopped    the disk goes on costing $0.48 a day until it is destroyed
-  enforced   by this server, only while it runs, and by the instance itself (if its image has curl, GNU wget or python3)
+  enforced   by this server, only while it runs; by the instance itself (if its image has curl, GNU wget or python3)
   warning    the machine is unverified
 `},
 		"what is free": {free, `Rent 1x RTX 4090

@@ -36,6 +36,14 @@ func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''
 // carries reports whether the onstart of an instance starts the backstop.
 func carries(row vast.Instance) bool { return strings.Contains(row.OnStart, " "+backstopMark+" ") }
 
+// andItself adds the instance to those who end its lease, if it does.
+func andItself(by []string, row vast.Instance) []string {
+	if carries(row) {
+		by = append(slices.Clone(by), guard.ByBackstop)
+	}
+	return by
+}
+
 // withBackstop puts the backstop in front of an onstart, behind the line that
 // names its shell. It says why when that cannot be.
 func withBackstop(origin, nonce, onStart string) (joined, why string) {

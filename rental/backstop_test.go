@@ -203,9 +203,15 @@ func (c *container) holder() string {
 
 // kill ends all that the onstart left running, as a reboot does.
 func (c *container) kill() {
-	if pid := c.holder(); pid != "" {
-		_ = exec.Command("kill", "-KILL", "--", "-"+pid).Run() // it may be over
+	pid := c.holder()
+	if pid == "" {
+		return
 	}
+	_ = exec.Command("kill", "-KILL", "--", "-"+pid).Run() // it may be over
+	require.Eventually(c.t, func() bool {
+		stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	}, soon, tick)
 }
 
 const (

@@ -48,8 +48,8 @@ type Desk struct {
 	user   vast.User
 	userAt time.Time
 
-	// parkedFor is the lease for whose end a stopped instance was stopped again.
-	parkedFor map[vast.InstanceID]string
+	recalled sync.Once
+	parked   parked
 }
 
 // New returns a Desk. It sends nothing.
@@ -57,7 +57,7 @@ func New(c Config) *Desk {
 	return &Desk{
 		client: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
 		policy: c.Policy, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint, readOnly: c.ReadOnly,
-		parkedFor: map[vast.InstanceID]string{},
+		parked: parked{},
 	}
 }
 

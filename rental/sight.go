@@ -36,7 +36,7 @@ func sightOf(in journal.Intent, rows []vast.Instance, now time.Time) sight {
 		switch {
 		case !hasNonce(row, in.Nonce) || in.Kind == guard.KindCreate && (older(row, in) || !madeBy(row, in)):
 		case in.Kind == guard.KindStart && (int64(row.ID) != in.Instance || !Running(row)):
-		case in.Kind == guard.KindCreate && neverRan(row):
+		case in.Kind == guard.KindCreate && neverRan(row) && !holds(in, row):
 			dead = append(dead, row)
 		default:
 			alive = append(alive, row)
@@ -58,6 +58,12 @@ func sightOf(in journal.Intent, rows []vast.Instance, now time.Time) sight {
 	return s
 }
 
+// holds reports whether the row is what the caller of in was told of: that goes
+// on, whatever becomes of it.
+func holds(in journal.Intent, row vast.Instance) bool {
+	return in.State == journal.Rented && int64(row.ID) == in.Instance
+}
+
 // rank puts the machine that the API named first, then those that run.
 func rank(row vast.Instance, in journal.Intent) int {
 	switch {
@@ -74,7 +80,7 @@ func older(row vast.Instance, in journal.Intent) bool {
 	return row.StartDate > 0 && startOf(row).Before(in.Began.Add(-bornSlack))
 }
 
-func startOf(row vast.Instance) time.Time { return time.UnixMilli(int64(row.StartDate * 1000)) }
+func startOf(row vast.Instance) time.Time { return unixTime(row.StartDate) }
 
 // neverRan reports whether the row is what is left of a start that failed: a
 // container that was made, or not even that, and is not meant to run.

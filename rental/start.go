@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"vast-mcp/guard"
@@ -45,12 +44,9 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	p.DiskRate, p.GPUs, p.Image, p.Place = usd.Ceil(row.DiskPerHour), row.NumGPUs, row.Image, row.Geolocation
 	p.Warnings = autobillWarnings(d.lastUser())
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
-	p.EnforcedBy = d.enforcedBy
-	if carries(row) {
-		p.EnforcedBy = append(slices.Clone(p.EnforcedBy), guard.ByBackstop)
-		if r.OnExpiry == OnExpiryDestroy {
-			p.Warnings = append(p.Warnings, "the instance itself only stops at the end of this lease: it destroys itself under none but the one that it was rented under")
-		}
+	p.EnforcedBy = andItself(d.enforcers(ctx), row)
+	if carries(row) && r.OnExpiry == OnExpiryDestroy {
+		p.Warnings = append(p.Warnings, "the instance itself only stops at the end of this lease: it destroys itself under none but the one that it was rented under")
 	}
 	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())

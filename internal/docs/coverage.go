@@ -15,10 +15,11 @@ func toolsOf() map[string][]string {
 		"search offers":          {"search_offers", "list_gpus", "create_instance"},
 		"list gpu names":         {"search_offers", "list_gpus"},
 		"create instance":        {"create_instance"},
-		"list instances":         {"list_instances", "get_account"},
+		"list instances":         {"list_instances", "list_leases", "list_orphans", "get_account"},
 		"get instance":           {"get_instance", "wait_for_instance"},
 		"start instance":         {"start_instance"},
 		"stop instance":          {"stop_instance"},
+		"stop instances":         {reap},
 		"label instance":         {"label_instance", "start_instance"},
 		"destroy instance":       {"destroy_instance"},
 		"destroy instances":      {"destroy_instance"},
@@ -30,11 +31,14 @@ func toolsOf() map[string][]string {
 		"attach ssh key":         {"attach_ssh_key"},
 		"detach ssh key":         {"detach_ssh_key"},
 		"get user":               {"get_account"},
-		"list charges":           {"get_spending"},
+		"list charges":           {"get_spending", "list_leases", "list_orphans"},
 		"search templates":       {"create_instance"},
-		"list volumes":           {"list_instances"},
+		"list volumes":           {"list_instances", "list_orphans"},
 	}
 }
+
+// reap is the command that stands on what no tool needs.
+const reap = "vast-mcp reap"
 
 // coveragePage is which operations of the API the sandbox serves, the client
 // knows and a tool stands on.
