@@ -21,7 +21,8 @@ type pace struct {
 	lives         bool // long enough to end leases; what does not is a command, whose terminal may be asked
 }
 
-func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
+func mcpPace() pace { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
+
 // reapPace is that of a command that does nothing but end leases.
 func reapPace() pace { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
 func callPace() pace { return pace{answer: 110 * time.Second, order: 60 * time.Second} }

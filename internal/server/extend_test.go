@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -119,6 +120,18 @@ func TestALeaseOnlyGetsLonger(t *testing.T) {
 		require.Equal(l.t, tool.ApprovalNeeded, res.Status, "what erases more is asked about")
 		require.Equal(l.t, rental.OnExpiryStop, l.tail().OnExpiry)
 	})
+}
+
+// TestWhatIsStoppedToBeKeptMayStillBeErased, which is said.
+func TestWhatIsStoppedToBeKeptMayStillBeErased(t *testing.T) {
+	for onExpiry, says := range map[string]bool{rental.OnExpiryDestroy: true, rental.OnExpiryStop: false} {
+		inLease(t, onExpiry, rig.Options{}, func(l *leased) {
+			<-time.After(10 * time.Minute)
+			res := l.r.Call("stop_instance", fmt.Sprintf(`{"instance_id":%d}`, l.id))
+			require.Equal(l.t, tool.Done, res.Status)
+			require.Equal(l.t, says, strings.Contains(string(res.Structured), "its lease destroys it, disk and all"), "%s", res.Structured)
+		})
+	}
 }
 
 // TestAnExtensionIsJudged by every limit, the time that the rental has had
