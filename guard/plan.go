@@ -79,7 +79,8 @@ type Plan struct {
 	Rental   string    `json:"rental,omitempty"` // of an extension: the nonce of what goes on
 	Until    time.Time `json:"until,omitzero"`
 	OnExpiry string    `json:"on_expiry,omitempty"`
-	Memo     string    `json:"memo,omitempty"` // the planner's own note of what it found
+	Memo     string    `json:"memo,omitempty"`     // the planner's own note of what it found
+	Backstop bool      `json:"backstop,omitempty"` // the order carries what ends the lease from inside the instance
 }
 
 // Most is the most the plan can cost by the end of its lease, traffic apart.
@@ -137,8 +138,9 @@ func (p Plan) asQuoted(q Plan) Plan {
 
 // Who ends leases.
 const (
-	ByServer = "server" // as long as it runs
-	ByReaper = "reaper" // vast-mcp reap, of which the journal has a fresh sign
+	ByServer   = "server"   // as long as it runs
+	ByReaper   = "reaper"   // vast-mcp reap, of which the journal has a fresh sign
+	ByBackstop = "backstop" // a script inside the instance, if its image has what that needs
 )
 
 // Enforcement says who ends the lease, and what that is worth.
@@ -149,8 +151,9 @@ func (p Plan) Enforcement() string {
 	var by []string
 	for _, name := range p.EnforcedBy {
 		by = append(by, cmp.Or(map[string]string{
-			ByServer: "this server, only while it runs",
-			ByReaper: "vast-mcp reap, which was at work a moment ago",
+			ByServer:   "this server, only while it runs",
+			ByReaper:   "vast-mcp reap, which was at work a moment ago",
+			ByBackstop: "the instance itself (if its image has curl, GNU wget or python3)",
 		}[name], name))
 	}
 	return "by " + strings.Join(by, "; by ")

@@ -48,7 +48,7 @@ func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, err
 	p := guard.Plan{
 		Kind: guard.KindExtend, Instance: int64(row.ID), Rental: old.Nonce, Nonce: NewNonce(now),
 		Binding: "extends " + old.String(), Until: tail.Until, OnExpiry: tail.OnExpiry, Lease: tail.Until.Sub(old.Until),
-		GPUs: row.NumGPUs, Image: row.Image, Place: row.Geolocation, EnforcedBy: d.enforcers(ctx),
+		GPUs: row.NumGPUs, Image: row.Image, Place: row.Geolocation, EnforcedBy: andItself(d.enforcers(ctx), row),
 		DiskRate: usd.Ceil(row.DiskPerHour), UploadPerGB: micro(row.UploadPerGB), DownloadPerGB: micro(row.DownloadPerGB),
 	}
 	p.Facts = []guard.Fact{{Name: "lease", Value: fmt.Sprintf("now until %s, then %s", old.Until.Format(time.RFC3339), old.OnExpiry)}}

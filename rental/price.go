@@ -51,6 +51,7 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 		p.Image = cmp.Or(r.Image, template.Image)
 		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: fmt.Sprintf("%q", plain.Line(template.Name, 80))})
 	}
+	d.fitBackstop(&p, r, template)
 	return p, nil
 }
 

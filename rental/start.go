@@ -46,7 +46,10 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	p.DiskRate, p.GPUs, p.Image, p.Place = usd.Ceil(row.DiskPerHour), row.NumGPUs, row.Image, row.Geolocation
 	p.Warnings = autobillWarnings(d.lastUser())
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
-	p.EnforcedBy = d.enforcers(ctx)
+	p.EnforcedBy = andItself(d.enforcers(ctx), row)
+	if carries(row) && r.OnExpiry == OnExpiryDestroy {
+		p.Warnings = append(p.Warnings, "the instance itself only stops at the end of this lease: it destroys itself under none but the one that it was rented under")
+	}
 	p.Until, p.OnExpiry, p.IdleMinutes, p.Label = tail.Until, tail.OnExpiry, tail.IdleMinutes, FormatLabel(text, tail, maxForeignLabel)
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
 	p.Facts = append([]guard.Fact{{Name: "label", Value: plain.Line(text, 80)}}, leaseFacts(lease, tail)...)

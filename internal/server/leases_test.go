@@ -111,8 +111,8 @@ func TestTheQuoteSaysWhoEndsTheLease(t *testing.T) {
 		options rig.Options
 		says    string
 	}{
-		"a server":         {rig.Options{Configure: endsLeases, Mode: guard.Operator}, `"enforced_by":["server"]`},
-		"a single command": {rig.Options{Mode: guard.Operator}, `"enforced_by":[]`},
+		"a server":         {rig.Options{Configure: endsLeases, Mode: guard.Operator}, `"enforced_by":["server","backstop"]`},
+		"a single command": {rig.Options{Mode: guard.Operator}, `"enforced_by":["backstop"]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rig.New(t, c.options)
