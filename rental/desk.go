@@ -24,6 +24,7 @@ type Config struct {
 	EnforcedBy  []string      // who ends leases; empty: nobody
 	OrderWithin time.Duration // how long an order may stay on the wire
 	Fingerprint string        // of the API key, names the realm when the account cannot be read
+	Session     bool          // the key is a login's, and ends with it
 	ReadOnly    bool          // nothing is removed or relabelled while settling
 }
 
@@ -39,6 +40,7 @@ type Desk struct {
 	fingerprint string
 	enforcedBy  []string
 	readOnly    bool
+	session     bool
 
 	working sync.WaitGroup // orders on the wire, which outlive their calls
 	labels  locks          // held by whoever reads a label to write it anew
@@ -57,7 +59,7 @@ type Desk struct {
 func New(c Config) *Desk {
 	return &Desk{
 		client: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
-		policy: c.Policy, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint, readOnly: c.ReadOnly,
+		policy: c.Policy, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint, readOnly: c.ReadOnly, session: c.Session,
 		parked: parked{},
 	}
 }

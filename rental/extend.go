@@ -57,13 +57,14 @@ func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, err
 		p.Rate, p.Ahead, p.Before = readable(row.PerHour), ahead, readable(row.PerHour).For(old.Until.Sub(beganAt(row, old)))
 		p.Summary = fmt.Sprintf("Extend the lease of instance %d, %dx %s, by %s, until %s, then %s", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), p.Lease, tail.Until.Format(time.RFC3339), tail.OnExpiry)
 		p.Warnings = autobillWarnings(d.lastUser())
+		err = d.outlive(&p)
 	case tail.OnExpiry == old.OnExpiry:
 		p.Free, p.Summary = true, fmt.Sprintf("The lease of instance %d ends at %s already", row.ID, old.Until.Format(time.RFC3339))
 	default:
 		p.Free = tail.OnExpiry == OnExpiryStop
 		p.Summary = fmt.Sprintf("At the end of its lease, at %s, %s instance %d instead of %s", old.Until.Format(time.RFC3339), tail.OnExpiry, row.ID, old.OnExpiry)
 	}
-	return p, nil
+	return p, err
 }
 
 // extendable says why a lease cannot be extended.

@@ -52,7 +52,7 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: fmt.Sprintf("%q", plain.Line(template.Name, 80))})
 	}
 	d.fitBackstop(&p, r, template)
-	return p, nil
+	return p, d.outlive(&p)
 }
 
 // fits checks the request against the offer.

@@ -53,7 +53,7 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	p.Until, p.OnExpiry, p.IdleMinutes, p.Label = tail.Until, tail.OnExpiry, tail.IdleMinutes, FormatLabel(text, tail, maxForeignLabel)
 	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
 	p.Facts = append([]guard.Fact{{Name: "label", Value: plain.Line(text, 80)}}, leaseFacts(lease, tail)...)
-	return p, nil
+	return p, d.outlive(&p)
 }
 
 // Start carries out a granted start: the label with its lease first, read back,

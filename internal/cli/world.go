@@ -117,7 +117,7 @@ func (s *session) liveWorld(c *server.Config) error {
 	if s.globals.SandboxSpeed != 0 || s.globals.SandboxFresh {
 		return usage("--sandbox-speed and --sandbox-fresh need --sandbox: without it the real market is meant")
 	}
-	key, _, err := s.globals.apiKey()
+	key, from, err := s.globals.apiKey()
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
@@ -126,6 +126,7 @@ func (s *session) liveWorld(c *server.Config) error {
 		opts = append(opts, vast.WithBaseURL(url))
 	}
 	c.Fingerprint, c.PollEvery = fingerprint(key), livePoll
+	c.Session = filepath.Base(from) == sessionKeyFile
 	c.EnforceEvery = liveLeases
 	if c.Client, err = vast.NewClient(key, opts...); err != nil {
 		return usage("VAST_URL: %w", err)

@@ -29,6 +29,7 @@ type Config struct {
 	Log            *slog.Logger
 	Key            func() ([]byte, error) // hashes arguments in the journal
 	Fingerprint    string                 // of the API key
+	Session        bool                   // the key is a login's, and ends with it
 	Worker         string                 // names this process; see guard.Config
 	Ended          func(worker string) bool
 	Policy         guard.Policy
@@ -65,7 +66,7 @@ type App struct {
 func New(c Config) (*App, error) {
 	desk := rental.New(rental.Config{
 		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Policy: c.Policy, ReadOnly: c.Selection.ReadOnly,
-		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint,
+		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint, Session: c.Session,
 	})
 	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now, Worker: c.Worker, Ended: c.Ended})
 	a := &App{config: c, desk: desk, guard: g}
