@@ -26,9 +26,10 @@ type shared[T any] struct {
 	at     time.Time // zero: nothing yet
 }
 
-// askWithin is how long a flight may take. It is no call's: a caller that gives
-// up must not end it for the others.
-const askWithin = 30 * time.Second
+// askWithin is how long a flight may take: a thousand instances are forty pages,
+// and the API bears five in ten seconds. It is no call's: a caller that gives up
+// must not end it for the others.
+const askWithin = 2 * time.Minute
 
 // onlyKey is the key of the one flight that a shared has at a time.
 const onlyKey = ""

@@ -1,0 +1,169 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"vast-mcp/internal/rig"
+	"vast-mcp/internal/tool"
+	"vast-mcp/rental"
+	"vast-mcp/sandbox"
+	"vast-mcp/vast"
+)
+
+// tap notes what reaches the market, and how that answers.
+type tap struct {
+	mu     sync.Mutex
+	passed []passage
+	lost   chan struct{} // closed once the first order was answered
+}
+
+type passage struct {
+	at     time.Time
+	line   string // method and path
+	query  string
+	status int
+}
+
+func (t *tap) over(next http.RoundTripper) http.RoundTripper {
+	t.lost = make(chan struct{}) // in the bubble
+	return roundTrip(func(req *http.Request) (*http.Response, error) {
+		p := passage{at: time.Now(), line: req.Method + " " + req.URL.Path, query: req.URL.RawQuery}
+		res, err := next.RoundTrip(req)
+		if err == nil {
+			p.status = res.StatusCode
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if strings.HasPrefix(p.line, "PUT /api/v0/asks/") && t.ordered() == 0 {
+			close(t.lost)
+		}
+		t.passed = append(t.passed, p)
+		return res, err
+	})
+}
+
+func (t *tap) ordered() (n int) {
+	for _, p := range t.passed {
+		if strings.HasPrefix(p.line, "PUT /api/v0/asks/") {
+			n++
+		}
+	}
+	return n
+}
+
+// since returns what passed since then, on the lines that begin so.
+func (t *tap) since(then time.Time, line string) (some []passage) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.passed {
+		if !p.at.Before(then) && strings.HasPrefix(p.line, line) {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// live is a lease on a market that refuses who asks too often, with a client
+// that keeps its pace, and all that passes between them.
+type live struct {
+	*leased
+	*tap
+}
+
+func onLive(t *testing.T, onExpiry string, market sandbox.Options, test func(l *live)) {
+	t.Helper()
+	market.RateLimited = true
+	passing := &tap{}
+	inLease(t, onExpiry, rig.Options{Market: market, Pace: vast.LivePace(), Transport: passing.over}, func(l *leased) {
+		test(&live{l, passing})
+		for _, p := range passing.since(time.Time{}, "") {
+			require.NotEqual(t, http.StatusTooManyRequests, p.status, "%v", p)
+		}
+	})
+}
+
+// flood lets 200 agents read without rest, until the returned func is called.
+func (l *live) flood() (stop func()) {
+	ctx, cancel := context.WithCancel(l.t.Context())
+	calls := []struct{ name, args string }{
+		{"get_instance", fmt.Sprintf(`{"instance_id":%d}`, max(l.id, 1))}, {"list_instances", `{}`}, {"search_offers", `{"limit":1}`},
+	}
+	var agents sync.WaitGroup
+	for i := range 200 {
+		agents.Go(func() {
+			for c := calls[i%len(calls)]; ctx.Err() == nil; <-time.After(time.Second) {
+				_, _ = l.r.App.Call(ctx, c.name, json.RawMessage(c.args), nil)
+			}
+		})
+	}
+	return func() {
+		cancel()
+		agents.Wait()
+	}
+}
+
+// promised is within what time whatever ends something is served.
+const promised = 30 * time.Second
+
+func TestALeaseEndsInAFlood(t *testing.T) {
+	onLive(t, rental.OnExpiryStop, sandbox.Options{}, func(l *live) {
+		_, lease, _ := rental.ParseLabel(l.row().Label)
+		<-time.After(55 * time.Minute)
+		began := time.Now()
+		defer l.flood()()
+		<-time.After(10 * time.Minute)
+		require.Greater(l.t, len(l.since(began, "")), 280, "it was a flood: what the market bears was used up")
+		stops := l.since(began, "PUT /api/v0/instances/")
+		require.NotEmpty(l.t, stops)
+		due := lease.Until.Add(time.Minute)
+		require.WithinRange(l.t, stops[0].at, due, due.Add(time.Minute).Add(promised), "at the latest in the round that begins a minute later")
+	})
+}
+
+func TestAnOrderIsSettledInAFlood(t *testing.T) {
+	lost, err := sandbox.ParseFault("create:after:drop:1")
+	require.NoError(t, err)
+	onLive(t, "", sandbox.Options{Faults: []sandbox.Fault{lost}}, func(l *live) {
+		call := fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, l.r.Offer("RTX 4090"))
+		require.Equal(l.t, tool.ApprovalNeeded, l.r.Call("create_instance", call).Status)
+		l.r.Approve()
+		var agents func()
+		go func() { l.r.Call("create_instance", call) }()
+		<-l.lost
+		ordered := time.Now()
+		agents = l.flood()
+		defer agents()
+		<-time.After(time.Second)
+		_, open, err := l.r.App.Settle(l.t.Context())
+		require.NoError(l.t, err)
+		require.Empty(l.t, open)
+		require.LessOrEqual(l.t, time.Since(ordered), promised)
+	})
+}
+
+func TestAPersonStopsInAFlood(t *testing.T) {
+	onLive(t, rental.OnExpiryStop, sandbox.Options{}, func(l *live) {
+		<-time.After(10 * time.Minute)
+		defer l.flood()()
+		<-time.After(5 * time.Minute)
+		for range 5 {
+			<-time.After(time.Duration(rand.IntN(60)) * time.Second)
+			asked := time.Now()
+			res := l.r.Call("stop_instance", fmt.Sprintf(`{"instance_id":%d}`, l.id))
+			require.Nil(l.t, res.Failure, "%+v", res.Failure)
+			require.Equal(l.t, tool.Done, res.Status)
+			require.LessOrEqual(l.t, time.Since(asked), promised)
+			require.NotEmpty(l.t, l.since(asked, "PUT /api/v0/instances/"))
+		}
+	})
+}
