@@ -3,9 +3,11 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -164,6 +166,92 @@ func TestAPersonStopsInAFlood(t *testing.T) {
 			require.Equal(l.t, tool.Done, res.Status)
 			require.LessOrEqual(l.t, time.Since(asked), promised)
 			require.NotEmpty(l.t, l.since(asked, "PUT /api/v0/instances/"))
+		}
+	})
+}
+
+// rentMany rents n machines past this program, each with a lease of ours until
+// the moment that until gives it, and returns them in that order.
+func (l *live) rentMany(n int, until func(i int) time.Time) (ids []vast.InstanceID) {
+	l.t.Helper()
+	var offers []vast.Offer
+	for len(ids) < n {
+		if len(offers) == 0 {
+			var err error
+			offers, err = l.r.Client.Offers.Search(l.t.Context(), vast.OfferQuery{Filter: vast.Filter{}.With("rentable", "eq", true).With("disk_space", "gte", 100), DiskGB: 10, Limit: 64})
+			require.NoError(l.t, err)
+			require.NotEmpty(l.t, offers)
+		}
+		tail := rental.Tail{Nonce: rental.NewNonce(time.Now()), Until: until(len(ids)), OnExpiry: rental.OnExpiryStop}
+		id, err := l.r.Client.Instances.Create(l.t.Context(), offers[0].ID, vast.CreateInstance{Image: "a/b", DiskGB: 10, Label: rental.FormatLabel("one", tail, 200)})
+		offers = offers[1:]
+		if errors.Is(err, vast.Taken) {
+			continue // with a part of its machine
+		}
+		require.NoError(l.t, err)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// rounds are the pages of each complete look at the list since then.
+func (l *live) rounds(then time.Time) (rounds []map[string]int) {
+	for _, p := range l.since(then, "GET /api/v1/instances/") {
+		query, err := url.ParseQuery(p.query)
+		require.NoError(l.t, err)
+		if query.Get("after_token") == "" {
+			rounds = append(rounds, map[string]int{})
+		}
+		if len(rounds) > 0 {
+			rounds[len(rounds)-1][query.Get("after_token")]++
+		}
+	}
+	return rounds
+}
+
+func TestFiveHundredLeases(t *testing.T) {
+	onLive(t, "", sandbox.Options{Credit: 1e6}, func(l *live) {
+		far := time.Now().Add(48 * time.Hour)
+		l.rentMany(495, func(int) time.Time { return far })
+		due := time.Now().Add(10 * time.Minute).Truncate(time.Second)
+		order := []int{3, 0, 4, 1, 2}
+		ids := l.rentMany(len(order), func(i int) time.Time { return due.Add(time.Duration(order[i]) * time.Second) })
+
+		began := time.Now()
+		<-time.After(16 * time.Minute)
+		var ended []string
+		for _, p := range l.since(began, "PUT /api/v0/instances/") {
+			ended = append(ended, p.line)
+		}
+		want := make([]string, len(ids))
+		for i, id := range ids {
+			want[order[i]] = fmt.Sprintf("PUT /api/v0/instances/%d/", id)
+		}
+		require.Greater(l.t, len(ended), len(want)-1)
+		require.Equal(l.t, want, ended[:len(want)], "those that are due, the earliest first, and none twice before all are")
+
+		rounds := l.rounds(began)
+		require.Greater(l.t, len(rounds), 6)
+		for _, pages := range rounds[1 : len(rounds)-1] { // the others may be cut
+			require.Len(l.t, pages, 20)
+			for page, times := range pages {
+				require.Equal(l.t, 1, times, page)
+			}
+		}
+	})
+}
+
+func TestManyAreStoppedAtOnce(t *testing.T) {
+	onLive(t, "", sandbox.Options{Credit: 1e6}, func(l *live) {
+		ids := l.rentMany(70, func(int) time.Time { return time.Now().Add(48 * time.Hour) })
+		began := time.Now()
+		require.NoError(l.t, l.r.Client.Instances.StopMany(l.t.Context(), ids))
+		require.Len(l.t, l.since(began, "PUT /api/v0/instances/"), 2)
+		all, err := l.r.Client.Instances.All(l.t.Context())
+		require.NoError(l.t, err)
+		require.Len(l.t, all, len(ids))
+		for _, in := range all {
+			require.Equal(l.t, "stopped", in.Wanted)
 		}
 	})
 }
