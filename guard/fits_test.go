@@ -26,7 +26,7 @@ func TestWhatEachLimitSays(t *testing.T) {
 		fits          usd.Amount
 	}{
 		{guard.LimitPerRental, "6", "", "", 0},
-		{guard.LimitPerRental, "3", "this can cost $6.00 in its lease of 6 h and the owner allows $3.00 for one rental", "choose an offer at $0.50/h or less, or ask for a shorter lease", dollar / 2},
+		{guard.LimitPerRental, "3", "this can cost $6.00 by the end of its lease and the owner allows $3.00 for one rental", "choose an offer at $0.50/h or less, or ask for a shorter lease", dollar / 2},
 		{guard.LimitPerRental, "0", "this can cost $6.00", "ask for a shorter lease", 0},
 		{guard.LimitDailyBudget, "11", "", "", 0},
 		{guard.LimitDailyBudget, "8", "on 2026-11-21 (UTC) $3.00 are spent and $2.00 committed already; with $6.00 more the daily budget of $8.00 would be passed", "choose an offer at $0.50/h or less, or ask for a shorter lease", dollar / 2},

@@ -69,6 +69,17 @@ func (g *Grant) Rented(ctx context.Context, instance int64, from ...journal.Inte
 	}, from...)
 }
 
+// Extended moves an extension to sent, right before its label is written, and
+// records what the lease may say from then on: the journal must know of a
+// deadline before anybody can read it. It fails as Move does.
+func (g *Grant) Extended(ctx context.Context, l journal.Lease) error {
+	return g.move(ctx, journal.Sent, nil, func(tx *journal.Tx, _ journal.Intent) error {
+		old, _, err := tx.Lease(l.Nonce)
+		l.Until, l.IdleMinutes, l.GrantedAt = later(l.Until, old.Until), old.IdleMinutes, tx.Now()
+		return cmp.Or(err, tx.PutLease(l))
+	}, journal.Prepared, journal.Sent)
+}
+
 func (g *Grant) move(ctx context.Context, to journal.IntentState, change func(*journal.Intent), also func(*journal.Tx, journal.Intent) error, from ...journal.IntentState) error {
 	if g.journal == nil {
 		g.intent.State = to
@@ -127,9 +138,10 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	if !q.Ready {
 		return nil, ErrNotWaiting
 	}
+	p = p.asQuoted(q.Plan)
 	in := journal.Intent{
 		Nonce: p.Nonce, Quote: q.ID, Caller: c.Caller, Worker: g.worker, Tool: c.Tool, Kind: p.Kind, State: journal.Prepared,
-		Offer: p.Offer, Machine: p.Machine, Instance: p.Instance, Rate: p.Rate, DiskRate: p.DiskRate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
+		Offer: p.Offer, Machine: p.Machine, Instance: p.Instance, Rental: p.Rental, Rate: p.Rate, DiskRate: p.DiskRate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
 	}
 	if !p.Until.IsZero() {
 		in.Began = p.Until.Add(-p.Lease)

@@ -184,6 +184,7 @@ func (q *Quote) fill(row journal.Quote) {
 	if !q.Sealed {
 		q.Code = row.Code
 	}
+	q.Plan = q.Plan.asQuoted(rowPlan(row))
 	q.Most, q.Plan.Rate = row.Most, max(row.Rate, q.Plan.Rate)
 	q.Ready = row.State == journal.Approved || q.Plan.Free
 }

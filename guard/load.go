@@ -134,10 +134,13 @@ func weigh(tx *journal.Tx, e Exposure, p Plan) (Load, error) {
 		return Load{}, err
 	}
 	for _, in := range open {
-		if in.Kind == KindAct {
-			continue
+		switch {
+		case Rents(in):
+			t.join(in, settled(in, tx.Now()))
+		case in.Kind == KindExtend && in.State != journal.Rented:
+			m := t.of(in)
+			m.Until = later(m.Until, in.Until)
 		}
-		t.join(in, settled(in, tx.Now()))
 	}
 	over, err := tx.SpentOn(dayOf(t.now).Format(time.DateOnly))
 	if err != nil {

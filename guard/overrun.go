@@ -54,7 +54,7 @@ func (g *Guard) Overruns(ctx context.Context, seen func(context.Context, Need) E
 // running finds what an intent rented or started, if it runs.
 func (e Exposure) running(in journal.Intent) (Rental, bool) {
 	i := slices.IndexFunc(e.Rentals, func(r Rental) bool { return r.Running && r.Instance == in.Instance })
-	if i < 0 || in.Kind == KindAct || in.State != journal.Rented {
+	if i < 0 || !Rents(in) || in.State != journal.Rented {
 		return Rental{}, false
 	}
 	return e.Rentals[i], true

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/usd"
+	"vast-mcp/journal"
 )
 
 // Effect says what kind of harm a plan could do.
@@ -25,8 +27,13 @@ const (
 const (
 	KindCreate = "create"
 	KindStart  = "start"
+	KindExtend = "extend"
 	KindAct    = "act"
 )
+
+// Rents reports whether the intent rented or started a machine, or may have: it
+// costs money, and is settled if its answer is lost.
+func Rents(in journal.Intent) bool { return in.Kind == KindCreate || in.Kind == KindStart }
 
 // Fact is one line of what a person is shown before saying yes.
 type Fact struct {
@@ -46,7 +53,9 @@ type Plan struct {
 
 	Rate          usd.Amount    `json:"rate"` // dollars per hour while it runs
 	Upfront       usd.Amount    `json:"upfront,omitempty"`
-	Lease         time.Duration `json:"lease,omitempty"`
+	Lease         time.Duration `json:"lease,omitempty"`         // that is paid for; of an extension from the old end to the new one
+	Ahead         time.Duration `json:"ahead,omitempty"`         // of an extension: from now to the new end
+	Before        usd.Amount    `json:"before,omitempty"`        // of an extension: what the rental can cost without it
 	DiskRate      usd.Amount    `json:"disk_rate,omitempty"`     // dollars per hour that a stopped disk goes on costing
 	UploadPerGB   float64       `json:"upload_per_gb,omitempty"` // dollars; traffic is never part of a sum
 	DownloadPerGB float64       `json:"download_per_gb,omitempty"`
@@ -66,6 +75,7 @@ type Plan struct {
 	Offer    int64     `json:"offer,omitempty"`
 	Machine  int64     `json:"machine,omitempty"`
 	Instance int64     `json:"instance,omitempty"`
+	Rental   string    `json:"rental,omitempty"` // of an extension: the nonce of what goes on
 	Until    time.Time `json:"until,omitzero"`
 	OnExpiry string    `json:"on_expiry,omitempty"`
 	Memo     string    `json:"memo,omitempty"` // the planner's own note of what it found
@@ -109,27 +119,46 @@ func (p Plan) disown(others func(instance int64) bool) Plan {
 }
 
 // judged reports whether the owner's limits are about the plan: ending
-// something and letting somebody in cost nothing.
-func (p Plan) judged() bool { return p.Effect != Destroy && p.Effect != Access }
+// something, letting somebody in and what is free cost nothing.
+func (p Plan) judged() bool { return p.Effect != Destroy && p.Effect != Access && !p.Free }
 
-// ByServer is the enforcer that lives as long as the server does.
-const ByServer = "server"
+// ahead is how long from now on it costs its rate.
+func (p Plan) ahead() time.Duration { return cmp.Or(p.Ahead, p.Lease) }
+
+// asQuoted is p, an extension, with the end that the quote q was given for: the
+// yes was to that moment, whenever it is carried out.
+func (p Plan) asQuoted(q Plan) Plan {
+	if p.Kind == KindExtend {
+		p.Until, p.Lease, p.Ahead, p.Summary, p.Facts = q.Until, q.Lease, q.Ahead, q.Summary, q.Facts
+	}
+	return p
+}
+
+// Who ends leases.
+const (
+	ByServer = "server" // as long as it runs
+	ByReaper = "reaper" // vast-mcp reap, of which the journal has a fresh sign
+)
 
 // Enforcement says who ends the lease, and what that is worth.
 func (p Plan) Enforcement() string {
-	switch {
-	case len(p.EnforcedBy) == 0:
+	if len(p.EnforcedBy) == 0 {
 		return "by nobody: no program ends this lease, so stop or destroy it yourself"
-	case slices.Equal(p.EnforcedBy, []string{ByServer}):
-		return "by this server, only while it runs"
 	}
-	return "by " + strings.Join(p.EnforcedBy, ", ")
+	var by []string
+	for _, name := range p.EnforcedBy {
+		by = append(by, cmp.Or(map[string]string{
+			ByServer: "this server, only while it runs",
+			ByReaper: "vast-mcp reap, which was at work a moment ago",
+		}[name], name))
+	}
+	return "by " + strings.Join(by, "; by ")
 }
 
 // Shown is everything a person should know before saying yes, one fact a line.
 func (p Plan) Shown() []Fact {
 	all := append([]Fact{}, p.Facts...)
-	if p.Effect == Spend && !p.Free {
+	if p.Effect == Spend && !p.Free && p.Rate > 0 {
 		all = append(all, Fact{"price", fmt.Sprintf("%s/h, at most %s in %g h, traffic not included", price(p.Rate), price(p.Most()), p.Lease.Hours())})
 		if p.DiskRate > 0 {
 			all = append(all, Fact{"stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay())})
@@ -159,6 +188,6 @@ func (p Plan) Text() string {
 // covers reports whether a yes to p is also a yes to q: the same thing, not
 // dearer.
 func (p Plan) covers(q Plan) bool {
-	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && p.Lease == q.Lease &&
+	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && (p.Lease == q.Lease || p.Kind == KindExtend) &&
 		p.Free == q.Free && (p.foreign() || !q.foreign()) && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.DiskRate <= p.DiskRate && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
 }

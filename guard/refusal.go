@@ -41,10 +41,10 @@ func (p Policy) forbids(plan Plan) *Refusal {
 			Message: fmt.Sprintf("a lease of %s is none", hours(plan.Lease)),
 			Next:    "ask for lease_hours above 0",
 		}
-	case p.MaxLease > 0 && plan.Lease > p.MaxLease:
+	case p.MaxLease > 0 && plan.ahead() > p.MaxLease:
 		return &Refusal{
 			Limit:   LimitLease,
-			Message: fmt.Sprintf("a lease of %s is longer than the %s that the owner allows", hours(plan.Lease), hours(p.MaxLease)),
+			Message: fmt.Sprintf("a lease of %s is longer than the %s that the owner allows", hours(plan.ahead()), hours(p.MaxLease)),
 			Next:    fmt.Sprintf("ask for lease_hours of %g or less", p.MaxLease.Hours()),
 		}
 	}
@@ -73,7 +73,10 @@ func (p Policy) unread(plan Plan, load Load) *Refusal {
 
 // refuse says why plan passes the limit, and what would not.
 func (p Policy) refuse(u Use, plan Plan, load Load) *Refusal {
-	r := &Refusal{Limit: u.Limit, Fits: p.fits(plan, load)}
+	r := &Refusal{Limit: u.Limit}
+	if plan.Kind != KindExtend { // which has no other price to choose
+		r.Fits = p.fits(plan, load)
+	}
 	at := fmt.Sprintf("an offer at %s/h or less", r.Fits)
 	least := "nothing more fits: stop or destroy an instance first"
 	switch u.Limit {
@@ -87,7 +90,7 @@ func (p Policy) refuse(u Use, plan Plan, load Load) *Refusal {
 		r.Message = fmt.Sprintf("%d running or on order, and the owner allows %d", load.Instances, *p.MaxInstances)
 		least = "stop or destroy an instance that is no longer needed"
 	case LimitPerRental:
-		r.Message = fmt.Sprintf("this can cost %s in its lease of %s and the owner allows %s for one rental", price(plan.Most()), hours(plan.Lease), u.Most)
+		r.Message = fmt.Sprintf("this can cost %s by the end of its lease and the owner allows %s for one rental", price(u.Used), u.Most)
 		at = "choose " + at + ", or ask for a shorter lease"
 		least = "ask for a shorter lease"
 	case LimitDailyBudget:

@@ -68,7 +68,7 @@ func (g *Guard) untold(ctx context.Context, realm string, c Call) error {
 func (g *Guard) isNews(in journal.Intent, now time.Time) bool {
 	age := now.Sub(in.UpdatedAt)
 	switch {
-	case in.Kind == KindAct, in.State == journal.Prepared, in.Told == in.State, g.atWork.has(in.Nonce):
+	case !Rents(in), in.State == journal.Prepared, in.Told == in.State, g.atWork.has(in.Nonce):
 		return false
 	case in.Abandoned, in.Late, g.gone(in.Worker):
 		return true
@@ -103,7 +103,7 @@ func (g *Grant) Tell(ctx context.Context, heard bool, status string, result json
 			return err
 		case heard:
 			err = told(tx, in)
-		case in.Kind != KindAct:
+		case Rents(in):
 			_, err = tx.SwapIntent(in.Nonce, func(in *journal.Intent) { in.Abandoned = true }, in.State)
 		}
 		if err != nil || result == nil {

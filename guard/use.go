@@ -78,12 +78,12 @@ func (p Policy) uses(plan Plan, l Load) (all []Use) {
 		all = append(all, Use{Limit: LimitPerHour, Used: plan.Rate, Most: *p.MaxPerHour})
 	}
 	if p.MaxPerRental != nil {
-		all = append(all, Use{Limit: LimitPerRental, Used: plan.Most(), Most: *p.MaxPerRental})
+		all = append(all, Use{Limit: LimitPerRental, Used: plan.Before.Add(plan.Most()), Most: *p.MaxPerRental})
 	}
 	end := l.bill(plan).Until
 	for _, u := range p.Uses(l.with(plan), daysTo(l.Now, end, longest)) {
 		if u.Limit == LimitKeepCredit {
-			u.Used = l.promised(end).Add(plan.Most())
+			u.Used = l.promised(end).Add(plan.Upfront).Add(plan.Rate.For(plan.ahead()))
 		}
 		all = append(all, u)
 	}

@@ -1,14 +1,15 @@
 package journal
 
-// LeaseOn returns the last deadline that was granted for what is rented as that
-// instance; ok is false when the journal knows of no such rental.
-func (t *Tx) LeaseOn(instance int64) (l Lease, ok bool, err error) {
+// Leases returns the last deadline that was granted for each instance that is
+// rented, as far as the journal knows.
+func (t *Tx) Leases() (map[int64]Lease, error) {
 	all, err := many[Lease](t, `SELECT leases.body FROM leases JOIN intents ON intents.realm = leases.realm AND intents.nonce = leases.nonce
-WHERE intents.realm = ? AND intents.instance = ? AND intents.state = ?`, t.realm, instance, Rented)
-	for _, one := range all {
-		if !ok || one.GrantedAt.After(l.GrantedAt) {
-			l, ok = one, true
+WHERE intents.realm = ? AND intents.state = ?`, t.realm, Rented)
+	last := make(map[int64]Lease, len(all))
+	for _, l := range all {
+		if known, ok := last[l.Instance]; !ok || l.GrantedAt.After(known.GrantedAt) {
+			last[l.Instance] = l
 		}
 	}
-	return l, ok, err
+	return last, err
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -89,13 +90,14 @@ type Intent struct {
 	Caller string
 	Worker string // the process that began it; empty: not told
 	Tool   string
-	Kind   string // "create", "start", or "act" for what needs no settling
+	Kind   string // "create", "start", "extend", or "act" for what needs no settling
 	State  IntentState
 	Why    string // for people: what happened last
 
 	Offer    int64
 	Machine  int64      // that the offer is of; zero when it does not matter
 	Instance int64      // zero until known; a hint only while unknown
+	Rental   string     // of an extension: the nonce of what goes on
 	Rate     usd.Amount // dollars per hour that were approved
 	DiskRate usd.Amount // dollars per hour that it goes on costing when stopped
 	Label    string
@@ -112,6 +114,7 @@ type Intent struct {
 	LookedAt  Moment        // the last of these
 	Extras    []Extra       // machines to remove, while undoing
 	Removed   bool          // what it made was removed again
+	Released  bool          // its owner took the lease off what it made
 	Late      bool          // it turned up after it had been given up
 	Told      IntentState   // the state that its caller heard of last; empty: none
 	Abandoned bool          // its call ended before it could be told
@@ -167,7 +170,7 @@ type Cost struct {
 // Lease is the deadline that the intent was granted, for what is rented as its
 // instance.
 func (in Intent) Lease(at time.Time) Lease {
-	return Lease{Nonce: in.Nonce, Instance: in.Instance, Until: in.Until, OnExpiry: in.OnExpiry, IdleMinutes: in.IdleMinutes, GrantedAt: at}
+	return Lease{Nonce: cmp.Or(in.Rental, in.Nonce), Instance: in.Instance, Until: in.Until, OnExpiry: in.OnExpiry, IdleMinutes: in.IdleMinutes, GrantedAt: at}
 }
 
 // Outcome is what came of an intent, as the caller was told.

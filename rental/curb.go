@@ -21,9 +21,9 @@ func (d *Desk) Curb(ctx context.Context, over []guard.Overrun) (said []Ending) {
 		case err == nil:
 			err = d.client.Instances.Stop(ctx, row.ID)
 		}
-		did.Err = err
-		d.noteEnding(ctx, o.Nonce, did)
+		did.Err, did.nonce = err, o.Nonce
 		said = append(said, did)
 	}
+	d.noteEndings(ctx, said)
 	return said
 }

@@ -50,8 +50,8 @@ type Desk struct {
 	user   vast.User
 	userAt time.Time
 
-	// parkedFor is the lease for whose end a stopped instance was stopped again.
-	parkedFor map[vast.InstanceID]string
+	recalled sync.Once
+	parked   parked
 }
 
 // New returns a Desk. It sends nothing.
@@ -59,7 +59,7 @@ func New(c Config) *Desk {
 	return &Desk{
 		client: c.Client.Urgent(), calm: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
 		policy: c.Policy, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint, readOnly: c.ReadOnly,
-		asking: make(chan struct{}, 1), parkedFor: map[vast.InstanceID]string{},
+		asking: make(chan struct{}, 1), parked: parked{},
 	}
 }
 

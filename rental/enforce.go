@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -21,12 +20,14 @@ const (
 	mintSlack = time.Hour
 )
 
-// Ending is what was done about one lease.
+// Ending is what was done about one lease, or is still to be done.
 type Ending struct {
 	Instance vast.InstanceID
 	Until    time.Time
 	Did      string // for people
 	Err      error  // it was not done; the next look tries again
+
+	nonce string
 }
 
 // String is the ending in one line.
@@ -51,27 +52,45 @@ type hold struct {
 // Enforce ends the instances among rows, a complete list that was just read,
 // whose lease is over, and puts back leases that somebody took out of a label.
 // Instances without a lease are let be. It goes by the API's clock, and does
-// its work without a journal too: then only labels count. What it reports as
-// stopped or destroyed was asked for, not seen; the next call sees.
-func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance) []Ending {
+// its work without a journal too: then only labels count.
+//
+// What it did was asked for, not seen. left is what rows did not show at rest or
+// gone though its lease is over, and what cannot be judged or was not done: the
+// next look tells.
+func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance) (did, left []Ending) {
 	now := d.apiNow()
-	d.unpark(rows)
-	holds, said := d.holds(ctx, rows, now)
+	d.recall(ctx, rows)
+	holds, left := d.holds(ctx, rows, now)
 	slices.SortFunc(holds, func(a, b hold) int { return a.tail.Until.Compare(b.tail.Until) })
-	for _, h := range holds {
-		switch {
-		case !now.Before(h.tail.Until.Add(leaseGrace)):
-			said = append(said, d.end(ctx, h)...)
-		case !h.written:
-			said = append(said, d.heal(ctx, h))
+	due := slices.IndexFunc(holds, func(h hold) bool { return now.Before(h.tail.Until.Add(leaseGrace)) })
+	if due < 0 {
+		due = len(holds)
+	}
+	did = d.stopAtOnce(ctx, holds[:due])
+	for _, h := range holds[:due] {
+		if ending, acted := d.end(ctx, h, did); acted {
+			did = append(did, ending)
+		}
+		if why := d.unfinished(h); why != "" {
+			left = append(left, Ending{Instance: h.row.ID, Until: h.tail.Until, Did: why})
 		}
 	}
-	return said
+	for _, h := range holds[due:] {
+		if !h.written {
+			healed := d.heal(ctx, h)
+			did = append(did, healed)
+			if healed.Err != nil {
+				left = append(left, healed)
+			}
+		}
+	}
+	d.noteEndings(ctx, did)
+	return did, left
 }
 
 // holds finds the leases that count. What cannot be judged is only reported.
 func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (holds []hold, odd []Ending) {
-	granted := d.granted(ctx, rows)
+	granted := d.granted(ctx)
 	longest := cmp.Or(d.policy.MaxLease, longestLease)
 	carried := map[string]int{}
 	for _, row := range rows {
@@ -80,7 +99,7 @@ func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (
 	}
 	for _, row := range rows {
 		_, tail, labelled := ParseLabel(row.Label)
-		lease, known := granted[row.ID]
+		lease, known := granted[int64(row.ID)]
 		latest := now.Add(longest)
 		if known {
 			latest = latestFor(lease, longest)
@@ -110,23 +129,17 @@ func latestFor(lease journal.Lease, longest time.Duration) time.Time {
 	return lease.Until
 }
 
-// granted reads what the journal knows of the leases on rows. A journal that
-// cannot be read knows nothing, and the labels have to do.
-func (d *Desk) granted(ctx context.Context, rows []vast.Instance) map[vast.InstanceID]journal.Lease {
-	granted := map[vast.InstanceID]journal.Lease{}
+// granted reads what the journal knows of leases. A journal that cannot be read
+// knows nothing, and the labels have to do.
+func (d *Desk) granted(ctx context.Context) (granted map[int64]journal.Lease) {
+	if !d.journal.Exists() {
+		return nil
+	}
 	realm, err := d.Realm(ctx)
 	if err == nil {
-		err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
-			for _, row := range rows {
-				lease, ok, err := tx.LeaseOn(int64(row.ID))
-				if err != nil {
-					return err
-				}
-				if ok {
-					granted[row.ID] = lease
-				}
-			}
-			return nil
+		err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) (err error) {
+			granted, err = tx.Leases()
+			return err
 		})
 	}
 	if err != nil {
@@ -135,37 +148,89 @@ func (d *Desk) granted(ctx context.Context, rows []vast.Instance) map[vast.Insta
 	return granted
 }
 
-// end stops or destroys what is past its lease. An instance that looks stopped
-// is stopped once more, for a start may be waiting in the queue.
-func (d *Desk) end(ctx context.Context, h hold) []Ending {
-	did := Ending{Instance: h.row.ID, Until: h.tail.Until}
+// fewDue is how many instances are ended one by one, each looked at right
+// before. More that run would wait for each other too long.
+const fewDue = 8
+
+// stopAtOnce stops what runs among holds, all due, if it is much. That each
+// lease is still the same shows by the list: one that is over is not extended
+// any more, and the list is younger than the grace.
+func (d *Desk) stopAtOnce(ctx context.Context, due []hold) (did []Ending) {
+	running := slices.DeleteFunc(slices.Clone(due), func(h hold) bool { return !Running(h.row) })
+	if len(running) <= fewDue {
+		return nil
+	}
+	var ids []vast.InstanceID
+	for _, h := range running {
+		ids = append(ids, h.row.ID)
+	}
+	err := d.client.Instances.StopMany(ctx, ids)
+	for _, h := range running {
+		if err == nil {
+			d.park(h)
+		}
+		did = append(did, Ending{Instance: h.row.ID, Until: h.tail.Until, Did: "stopped", Err: err, nonce: h.tail.Nonce})
+	}
+	return did
+}
+
+// end stops or destroys what is past its lease, and reports whether it did
+// anything. An instance that looks stopped is stopped once more, for a start may
+// be waiting in the queue.
+func (d *Desk) end(ctx context.Context, h hold, stopped []Ending) (did Ending, acted bool) {
+	did = Ending{Instance: h.row.ID, Until: h.tail.Until, nonce: h.tail.Nonce}
+	destroy, why := d.destroys(h)
+	resting := !Running(h.row) && d.isParked(h)
+	atOnce := slices.ContainsFunc(stopped, func(e Ending) bool { return e.Instance == h.row.ID && e.Err == nil })
+	if !destroy && (resting || atOnce) {
+		return Ending{}, false
+	}
 	row, err := d.client.Instances.Get(ctx, h.row.ID)
 	switch {
 	case errors.Is(err, vast.NotFound):
-		return nil
+		return Ending{}, false
 	case err != nil:
 		did.Did, did.Err = "could not be looked at", err
-		return []Ending{did}
+		return did, true
 	case row.Label != h.row.Label:
-		return nil // extended or changed this moment: the next look judges it
-	}
-	why := d.spares(h)
-	switch {
-	case h.tail.OnExpiry == OnExpiryDestroy && why == "":
+		return Ending{}, false // extended or changed this moment: the next look judges it
+	case destroy:
 		did.Did, did.Err = "destroyed", ignoreNotFound(d.client.Instances.Destroy(ctx, row.ID))
-	case !Running(row) && d.parked(h):
-		return nil
 	default:
 		did.Did, did.Err = "stopped", d.client.Instances.Stop(ctx, row.ID)
-		if h.tail.OnExpiry == OnExpiryDestroy {
+		if why != "" {
 			did.Did += " instead of destroyed, for " + why
 		}
-		if did.Err == nil && !Running(row) {
+		if did.Err == nil {
 			d.park(h)
 		}
 	}
-	d.noteEnding(ctx, h.tail.Nonce, did)
-	return []Ending{did}
+	return did, true
+}
+
+// unfinished says why the list that showed h does not show that it was ended: it
+// is empty when that shows.
+func (d *Desk) unfinished(h hold) string {
+	silent := h.row.Status == "offline" || h.row.Status == "unknown"
+	switch destroy, why := d.destroys(h); {
+	case destroy:
+		return "not seen gone yet"
+	case !d.isParked(h), !Stopped(h.row) && (!silent || Running(h.row)):
+		return "not seen stopped yet"
+	case why != "":
+		return "is stopped and was not destroyed, for " + why + ": destroy it by hand if that is what you want"
+	}
+	return ""
+}
+
+// destroys reports whether the end of the lease erases the instance. Where it
+// says so and yet does not, why tells.
+func (d *Desk) destroys(h hold) (destroy bool, why string) {
+	if h.tail.OnExpiry != OnExpiryDestroy {
+		return false, ""
+	}
+	why = d.spares(h)
+	return why == "", why
 }
 
 // spares says why a lease that says destroy only stops: nothing is erased on a
@@ -185,49 +250,11 @@ func (d *Desk) spares(h hold) string {
 	return ""
 }
 
-// parked reports whether the instance, which looks stopped, was stopped once
-// more after this lease ended.
-func (d *Desk) parked(h hold) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.parkedFor[h.row.ID] == h.tail.String()
-}
-
-func (d *Desk) park(h hold) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.parkedFor[h.row.ID] = h.tail.String()
-}
-
-// unpark forgets instances that are gone.
-func (d *Desk) unpark(rows []vast.Instance) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	maps.DeleteFunc(d.parkedFor, func(id vast.InstanceID, _ string) bool {
-		return !slices.ContainsFunc(rows, func(row vast.Instance) bool { return row.ID == id })
-	})
-}
-
 // heal puts a lease back into a label that lost it.
 func (d *Desk) heal(ctx context.Context, h hold) Ending {
-	did := Ending{
-		Instance: h.row.ID, Until: h.tail.Until, Did: "its label had lost the lease, which was put back",
+	return Ending{
+		Instance: h.row.ID, Until: h.tail.Until, Did: "its label had lost the lease, which was put back", nonce: h.tail.Nonce,
 		Err: d.writeLease(ctx, h.row.ID, "", h.tail),
-	}
-	d.noteEnding(ctx, h.tail.Nonce, did)
-	return did
-}
-
-// noteEnding journals what was done. It was done either way.
-func (d *Desk) noteEnding(ctx context.Context, nonce string, did Ending) {
-	realm, err := d.Realm(ctx)
-	if err == nil {
-		err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
-			return tx.Append("lease", nonce, map[string]any{"instance": did.Instance, "did": did.Did, "ok": did.Err == nil})
-		})
-	}
-	if err != nil {
-		d.log.Warn("noting the end of a lease", "instance", did.Instance, "err", err)
 	}
 }
 

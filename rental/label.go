@@ -87,6 +87,7 @@ func FormatLabel(text string, t Tail, limit int) string {
 func cleanText(text string) string {
 	// Hidden characters go first: what they hold apart must not become a tail.
 	text = plain.Line(text, maxForeignLabel)
+	text = strings.TrimSuffix(text, releasedMark)
 	for strings.Contains(text, tailMark) {
 		text = strings.ReplaceAll(text, tailMark, "")
 	}

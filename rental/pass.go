@@ -42,6 +42,7 @@ func (d *Desk) reconcile(ctx context.Context, list []vast.Instance, mine string)
 	if p.gone, err = d.confirmGone(ctx, counting, p); err != nil {
 		return nil, err
 	}
+	d.carryOn(ctx, realm, counting, p)
 	p.list = d.relabelled(ctx, counting, p)
 	err = d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
 		if err := p.run(tx, counting); err != nil {
@@ -134,7 +135,7 @@ func (p pass) run(tx *journal.Tx, open []journal.Intent) error {
 	known, held := map[string]bool{}, map[int64]bool{}
 	for _, in := range open {
 		known[in.Nonce] = true
-		held[in.Instance] = held[in.Instance] || in.Kind != guard.KindAct
+		held[in.Instance] = held[in.Instance] || guard.Rents(in)
 		if err := ignoreMoved(p.settle(tx, in)); err != nil {
 			return err
 		}
@@ -176,7 +177,7 @@ func (p pass) settle(tx *journal.Tx, in journal.Intent) error {
 	case journal.Rented:
 		return p.stillThere(tx, in)
 	case journal.Looking, journal.Sent, journal.Answered, journal.Unknown:
-		if in.Kind == guard.KindAct || !p.settles(in) {
+		if !guard.Rents(in) || !p.settles(in) {
 			return nil
 		}
 		if s := sightOf(in, p.list, p.now.API); s.kept.ID != 0 || len(s.extras) > 0 {
@@ -273,12 +274,17 @@ func (p pass) notListed(tx *journal.Tx, in journal.Intent) error {
 // reopen takes up an intent that was given up and whose machine is listed, unless
 // it goes on as what another intent holds.
 func (p pass) reopen(tx *journal.Tx, in journal.Intent, held map[int64]bool) error {
-	given := in.State == journal.Refused || in.State == journal.Closed || in.State == journal.Ended
-	removed := in.State == journal.Ended || in.Removed
-	if !given || in.Kind == guard.KindAct || removed && p.now.Wall.Sub(in.UpdatedAt).Abs() <= listLag {
-		return nil // what was removed a moment ago may still be listed
+	given := !in.Released && (in.State == journal.Refused || in.State == journal.Closed || in.State == journal.Ended)
+	// What was removed a moment ago may still be listed.
+	lags := p.now.Wall.Sub(in.UpdatedAt).Abs() <= listLag
+	if !given || !guard.Rents(in) || in.Removed && lags {
+		return nil
 	}
-	s := sightOf(in, p.list, p.now.API)
+	rows := p.list
+	if in.State == journal.Ended && lags {
+		rows = slices.DeleteFunc(slices.Clone(rows), func(row vast.Instance) bool { return int64(row.ID) == in.Instance })
+	}
+	s := sightOf(in, rows, p.now.API)
 	if s.kept.ID == 0 && len(s.extras) == 0 || held[int64(s.kept.ID)] {
 		return nil
 	}

@@ -45,6 +45,7 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 		return guard.Plan{}, err
 	}
 	p := d.planCreate(r, offer, user)
+	p.EnforcedBy = d.enforcers(ctx)
 	if r.TemplateHash != "" {
 		p.Binding += ", template " + template.Hash
 		p.Image = cmp.Or(r.Image, template.Image)
@@ -85,7 +86,7 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), region.Place(o.Geolocation, "an unknown place"), kind, lease.Hours()),
 		Rate:    rate, Lease: lease, DiskRate: disk, GPUs: o.NumGPUs, Place: o.Geolocation, Image: r.Image,
 		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
-		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Machine: int64(o.MachineID), Until: tail.Until, OnExpiry: tail.OnExpiry, EnforcedBy: d.enforcedBy,
+		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Machine: int64(o.MachineID), Until: tail.Until, OnExpiry: tail.OnExpiry,
 		Binding: fmt.Sprintf("machine %d, %dx %s, %s, %s", o.MachineID, o.NumGPUs, o.GPUName, o.Geolocation, kind),
 		Memo:    r.wireRunType(o),
 	}

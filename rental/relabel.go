@@ -50,6 +50,9 @@ func (d *Desk) Relabel(ctx context.Context, id vast.InstanceID, text string) (va
 		if _, tail, ok := ParseLabel(label); ok {
 			return FormatLabel(text, tail, maxForeignLabel), nil
 		}
+		if strings.HasSuffix(label, releasedMark) {
+			return strings.TrimSpace(cleanText(text) + " " + releasedMark), nil
+		}
 		return cleanText(text), nil
 	})
 }

@@ -103,7 +103,7 @@ func (d *Desk) Open(ctx context.Context, list []vast.Instance) (open []Order, er
 }
 
 func isOpen(in journal.Intent) bool {
-	return in.Kind != guard.KindAct && in.State.Counts() && in.State != journal.Prepared && in.State != journal.Rented
+	return guard.Rents(in) && in.State.Counts() && in.State != journal.Prepared && in.State != journal.Rented
 }
 
 func orderOf(in journal.Intent) Order {

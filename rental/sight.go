@@ -36,7 +36,7 @@ func sightOf(in journal.Intent, rows []vast.Instance, now time.Time) sight {
 		switch {
 		case !hasNonce(row, in.Nonce) || in.Kind == guard.KindCreate && (older(row, in) || !madeBy(row, in)):
 		case in.Kind == guard.KindStart && (int64(row.ID) != in.Instance || !Running(row)):
-		case in.Kind == guard.KindCreate && neverRan(row):
+		case in.Kind == guard.KindCreate && neverRan(row) && !holds(in, row):
 			dead = append(dead, row)
 		default:
 			alive = append(alive, row)
@@ -56,6 +56,12 @@ func sightOf(in journal.Intent, rows []vast.Instance, now time.Time) sight {
 		}
 	}
 	return s
+}
+
+// holds reports whether the row is what the caller of in was told of: that goes
+// on, whatever becomes of it.
+func holds(in journal.Intent, row vast.Instance) bool {
+	return in.State == journal.Rented && int64(row.ID) == in.Instance
 }
 
 // rank puts the machine that the API named first, then those that run.

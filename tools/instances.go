@@ -38,6 +38,10 @@ func instanceTools(d Deps) []tool.Tool {
 			Name: "start_instance", Title: "Start instance", Idempotent: true,
 			Doc: "Start a stopped instance under a new lease. Costs money, so it is quoted and approved first.",
 		}, tool.Guarded[startInput, rentalOutput]{Plan: i.planStart, Do: i.start}),
+		tool.Spend(tool.Spec{
+			Name: "extend_lease", Title: "Extend a lease", Idempotent: true,
+			Doc: "Let an instance live longer. Costs money, so it is quoted and approved first. Never shortens a lease.",
+		}, tool.Guarded[extendInput, extendOutput]{Plan: i.planExtend, Do: i.extend}),
 		tool.Destroy(tool.Spec{
 			Name: "stop_instance", Title: "Stop instance", Idempotent: true, Aliases: []string{"stop"},
 			Doc: "Stop an instance. Its disk is kept and goes on costing money.",

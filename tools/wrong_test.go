@@ -94,7 +94,7 @@ func TestWithoutAKeyEveryToolSaysHowToGetOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := rig.New(t, rig.Options{NoKey: true})
 		args := map[string]string{
-			"create_instance": create(5, ""), "destroy_instance": `{"instance_ids":[1]}`, "label_instance": `{"instance_id":1,"label":"x"}`,
+			"create_instance": create(5, ""), "extend_lease": `{"instance_id":1,"lease_hours":1}`, "destroy_instance": `{"instance_ids":[1]}`, "label_instance": `{"instance_id":1,"label":"x"}`,
 			"add_ssh_key": `{"public_key":"` + publicKey + `"}`, "attach_ssh_key": `{"instance_id":1,"public_key":"` + publicKey + `"}`,
 			"detach_ssh_key": `{"instance_id":1,"key_id":1}`,
 			"search_offers":  `{}`, "list_gpus": `{}`, "list_instances": `{}`, "list_ssh_keys": `{}`, "get_account": `{}`, "get_spending": `{}`,

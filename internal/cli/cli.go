@@ -35,6 +35,8 @@ type commands struct {
 	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
 	Approver  approverCmd  `cmd:"" help:"Set or clear the passphrase without which nothing is approved."`
 	Settle    settleCmd    `cmd:"" help:"Find out what became of orders whose answer was lost. Exit 1 if any is still open."`
+	Reap      reapCmd      `cmd:"" help:"End what is past its lease. Exit 1 if anything remains."`
+	Release   releaseCmd   `cmd:"" help:"Take the lease off an instance: it then runs until somebody ends it."`
 	Policy    policyCmd    `cmd:"" help:"Show or store the limits that hold, and what is left of them."`
 	Journal   journalCmd   `cmd:"" help:"Show what was quoted, approved and done, and check that it is whole."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what is wrong, and the fix. Changes nothing."`

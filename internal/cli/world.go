@@ -22,6 +22,8 @@ type pace struct {
 }
 
 func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
+// reapPace is that of a command that does nothing but end leases.
+func reapPace() pace { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
 func callPace() pace { return pace{answer: 110 * time.Second, order: 60 * time.Second} }
 
 const (

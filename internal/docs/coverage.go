@@ -19,6 +19,7 @@ func toolsOf() map[string][]string {
 		"get instance":           {"get_instance", "wait_for_instance"},
 		"start instance":         {"start_instance"},
 		"stop instance":          {"stop_instance"},
+		"stop instances":         {reap},
 		"label instance":         {"label_instance", "start_instance"},
 		"destroy instance":       {"destroy_instance"},
 		"destroy instances":      {"destroy_instance"},
@@ -35,6 +36,9 @@ func toolsOf() map[string][]string {
 		"list volumes":           {"list_instances"},
 	}
 }
+
+// reap is the command that stands on what no tool needs.
+const reap = "vast-mcp reap"
 
 // coveragePage is which operations of the API the sandbox serves, the client
 // knows and a tool stands on.

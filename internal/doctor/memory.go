@@ -92,7 +92,7 @@ func (p Patient) follow(ctx context.Context) (events int, err error) {
 // settled is what needs nothing more: a machine that was seen, and acts, whose
 // outcome shows by itself.
 func settled(in journal.Intent) bool {
-	return in.State == journal.Rented || in.Kind == guard.KindAct
+	return in.State == journal.Rented || !guard.Rents(in)
 }
 
 func strangers(list []vast.Instance, known func(nonce string) bool) (all []vast.Instance) {

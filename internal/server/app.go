@@ -39,6 +39,7 @@ type Config struct {
 	OrderWithin    time.Duration                                                    // an order is given up after that time
 	PollEvery      time.Duration                                                    // between looks at an instance that somebody waits for
 	EnforceEvery   time.Duration                                                    // between looks at leases while it serves; zero: it ends none
+	Reaper         bool                                                             // it lives to end leases, and the journal says so
 
 	// Fixtures adds what only a test suite asks for. nil adds nothing.
 	Fixtures func(*server.MCPServer)
@@ -121,6 +122,11 @@ func (a *App) Call(ctx context.Context, name string, args json.RawMessage, progr
 // [rental.Desk.Settle].
 func (a *App) Settle(ctx context.Context) (settled, open []rental.Order, err error) {
 	return a.desk.Settle(ctx)
+}
+
+// Release takes the lease off an instance; see [rental.Desk.Release].
+func (a *App) Release(ctx context.Context, id vast.InstanceID) (vast.Instance, error) {
+	return a.desk.Release(ctx, id)
 }
 
 // Sets lists the tools that this server has.

@@ -28,41 +28,94 @@ func (a *App) endLeases(ctx context.Context) (stop func()) {
 	}
 }
 
-// enforce looks at open orders, leases and costs again and again. A server that
-// may not change anything, or has no key, ends nothing.
+// enforce goes its rounds until ctx ends. A server that may not change anything,
+// or has no key, ends nothing.
 func (a *App) enforce(ctx context.Context) {
-	if len(a.config.enforcers()) == 0 {
+	if len(a.config.enforcers()) == 0 || a.config.Clock.Sleep(ctx, firstLook) != nil {
 		return
 	}
 	var said []string
-	for wait := firstLook; a.config.Clock.Sleep(ctx, wait) == nil; {
-		rows, err := a.watch.List(ctx)
-		if errors.Is(err, vast.NoKey) {
-			return
+	_ = a.Watch(ctx, func(r Round) { // the error is said by what it ends
+		if r.Err != nil {
+			a.config.Log.Warn("leases cannot be looked at; this is tried again", "err", r.Err)
 		}
-		wait = a.config.EnforceEvery
-		if err != nil {
-			a.config.Log.Warn("leases cannot be looked at; this is tried again", "err", err)
-			continue
+		said = a.report(append(r.Did, r.Left...), said)
+	})
+}
+
+// Round is one look at all that has to end.
+type Round struct {
+	Did  []rental.Ending // what was done, or tried
+	Left []rental.Ending // leases that are over and not seen ended, or that cannot be judged
+	Open []rental.Order  // orders that are not settled: a machine may run for them
+	Next time.Time       // when the next lease ends, on the API's clock; zero: none does
+	Err  error           // the list of instances could not be read, so that nothing is known
+}
+
+// Round ends leases that are over and rentals that cost more than is allowed,
+// and settles open orders, by one list of all instances. Ending comes first, for
+// it needs no journal.
+func (a *App) Round(ctx context.Context) Round {
+	rows, err := a.watch.List(ctx)
+	if err != nil {
+		return Round{Err: err}
+	}
+	r := Round{Next: rental.NextDeadline(rows)}
+	r.Did, r.Left = a.desk.Enforce(ctx, rows)
+	r.Did = append(r.Did, a.curb(ctx, rows)...)
+	if r.Open, err = a.desk.Open(ctx, rows); err != nil {
+		a.config.Log.Warn("open orders cannot be settled; this is tried again", "err", err)
+	}
+	if a.config.Reaper && !slices.ContainsFunc(r.Did, refused) {
+		if err := a.desk.Beat(ctx); err != nil {
+			a.config.Log.Warn("quotes will not say that this reaper works: the journal cannot be written", "err", err)
 		}
-		if a.settle(ctx, rows) {
-			wait = min(wait, settleAgain)
+	}
+	return r
+}
+
+// refused reports whether the key may not do what a reaper has to do.
+func refused(e rental.Ending) bool { return errors.Is(e.Err, vast.Denied) }
+
+// Reap goes rounds until one leaves nothing that is past its lease, for at most
+// the time of within. It returns what all of them did, and what the last left.
+func (a *App) Reap(ctx context.Context, within time.Duration) (all Round) {
+	for end := a.config.Clock.Now().Add(within); ; {
+		r := a.Round(ctx)
+		did := append(all.Did, r.Did...)
+		all = r
+		all.Did = did
+		pause := max(a.config.PollEvery, time.Second) // a fresh list
+		done := r.Err == nil && len(r.Left) == 0
+		if done || errors.Is(r.Err, vast.NoKey) || !a.config.Clock.Now().Add(pause).Before(end) || a.config.Clock.Sleep(ctx, pause) != nil {
+			return all
 		}
-		said = a.report(append(a.desk.Enforce(ctx, rows), a.curb(ctx, rows)...), said)
-		wait = min(wait, a.untilDue(rows))
 	}
 }
 
 // settleAgain is how soon an order that is open is looked for again.
 const settleAgain = 20 * time.Second
 
-// settle looks what became of open orders, and reports whether any is left.
-func (a *App) settle(ctx context.Context, rows []vast.Instance) (left bool) {
-	open, err := a.desk.Open(ctx, rows)
-	if err != nil {
-		a.config.Log.Warn("open orders cannot be settled; this is tried again", "err", err)
+// Watch goes rounds until ctx ends, at the latest whenever a lease does, and
+// tells of each. It fails at once when there is no API key.
+func (a *App) Watch(ctx context.Context, tell func(Round)) error {
+	for {
+		r := a.Round(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(r.Err, vast.NoKey) {
+			return r.Err
+		}
+		tell(r)
+		wait := a.config.EnforceEvery
+		if len(r.Open) > 0 {
+			wait = min(wait, settleAgain)
+		}
+		if a.config.Clock.Sleep(ctx, min(wait, a.untilDue(r.Next))) != nil {
+			return nil
+		}
 	}
-	return err != nil || len(open) > 0
 }
 
 // curb stops what turned out dearer than allowed.
@@ -97,8 +150,7 @@ func (a *App) report(endings []rental.Ending, before []string) []string {
 
 // untilDue is how long it is to the next deadline, on the API's clock. One that
 // has passed was acted on.
-func (a *App) untilDue(rows []vast.Instance) time.Duration {
-	next := rental.NextDeadline(rows)
+func (a *App) untilDue(next time.Time) time.Duration {
 	if left := next.Sub(a.config.Client.ServerTime()); !next.IsZero() && left > 0 {
 		return left
 	}

@@ -1,0 +1,51 @@
+package rental
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"vast-mcp/guard"
+	"vast-mcp/journal"
+)
+
+// beatSetting is where the journal keeps when a reaper worked last.
+const beatSetting = "reaper"
+
+// beatFor is how long after its last round a reaper counts as working: one that
+// is started every five minutes may be late.
+const beatFor = 10 * time.Minute
+
+type beat struct {
+	At time.Time // wall clock
+}
+
+// Beat notes in the journal that a reaper works for this account.
+func (d *Desk) Beat(ctx context.Context) error {
+	realm, err := d.Realm(ctx)
+	if err != nil {
+		return err
+	}
+	return d.journal.Tx(ctx, realm, func(tx *journal.Tx) error { return tx.PutSetting(beatSetting, beat{tx.Now()}) })
+}
+
+// LastBeat is when a reaper worked last for this account; zero: none ever did,
+// as far as this journal knows.
+func (d *Desk) LastBeat(ctx context.Context) (time.Time, error) {
+	var last beat
+	err := d.inJournal(ctx, func(tx *journal.Tx) error {
+		_, err := tx.Setting(beatSetting, &last)
+		return err
+	})
+	return last.At, err
+}
+
+// enforcers names who ends leases now. A reaper of which nothing can be read is
+// none.
+func (d *Desk) enforcers(ctx context.Context) []string {
+	last, err := d.LastBeat(ctx)
+	if err != nil || last.IsZero() || d.clock.Now().Sub(last).Abs() > beatFor {
+		return d.enforcedBy
+	}
+	return append(slices.Clone(d.enforcedBy), guard.ByReaper)
+}
