@@ -24,9 +24,10 @@ import (
 
 // tap notes what reaches the market, and how that answers.
 type tap struct {
-	mu     sync.Mutex
-	passed []passage
-	lost   chan struct{} // closed once the first order was answered
+	mu      sync.Mutex
+	passed  []passage
+	once    sync.Once
+	ordered chan struct{} // closed once the first order was sent
 }
 
 type passage struct {
@@ -37,7 +38,7 @@ type passage struct {
 }
 
 func (t *tap) over(next http.RoundTripper) http.RoundTripper {
-	t.lost = make(chan struct{}) // in the bubble
+	t.ordered = make(chan struct{}) // in the bubble
 	return roundTrip(func(req *http.Request) (*http.Response, error) {
 		p := passage{at: time.Now(), line: req.Method + " " + req.URL.Path, query: req.URL.RawQuery}
 		res, err := next.RoundTrip(req)
@@ -46,21 +47,12 @@ func (t *tap) over(next http.RoundTripper) http.RoundTripper {
 		}
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if strings.HasPrefix(p.line, "PUT /api/v0/asks/") && t.ordered() == 0 {
-			close(t.lost)
+		if strings.HasPrefix(p.line, "PUT /api/v0/asks/") {
+			t.once.Do(func() { close(t.ordered) })
 		}
 		t.passed = append(t.passed, p)
 		return res, err
 	})
-}
-
-func (t *tap) ordered() (n int) {
-	for _, p := range t.passed {
-		if strings.HasPrefix(p.line, "PUT /api/v0/asks/") {
-			n++
-		}
-	}
-	return n
 }
 
 // since returns what passed since then, on the lines that begin so.
@@ -139,12 +131,12 @@ func TestAnOrderIsSettledInAFlood(t *testing.T) {
 		call := fmt.Sprintf(`{"offer_id":%d,"image":"pytorch/pytorch"}`, l.r.Offer("RTX 4090"))
 		require.Equal(l.t, tool.ApprovalNeeded, l.r.Call("create_instance", call).Status)
 		l.r.Approve()
-		var agents func()
-		go func() { l.r.Call("create_instance", call) }()
-		<-l.lost
+		var caller sync.WaitGroup
+		defer caller.Wait()
+		caller.Go(func() { l.r.Call("create_instance", call) })
+		<-l.ordered
 		ordered := time.Now()
-		agents = l.flood()
-		defer agents()
+		defer l.flood()()
 		<-time.After(time.Second)
 		_, open, err := l.r.App.Settle(l.t.Context())
 		require.NoError(l.t, err)
