@@ -29,22 +29,33 @@ func (d *Desk) Beat(ctx context.Context) error {
 	return d.journal.Tx(ctx, realm, func(tx *journal.Tx) error { return tx.PutSetting(beatSetting, beat{tx.Now()}) })
 }
 
-// LastBeat is when a reaper worked last for this account; zero: none ever did,
+// lastBeat is when a reaper worked last for this account; zero: none ever did,
 // as far as this journal knows.
-func (d *Desk) LastBeat(ctx context.Context) (time.Time, error) {
-	var last beat
-	err := d.inJournal(ctx, func(tx *journal.Tx) error {
-		_, err := tx.Setting(beatSetting, &last)
+func (d *Desk) lastBeat(ctx context.Context) (time.Time, error) {
+	var last time.Time
+	err := d.inJournal(ctx, func(tx *journal.Tx) (err error) {
+		last, err = ReadBeat(tx)
 		return err
 	})
+	return last, err
+}
+
+// ReadBeat is when a reaper worked last for the account of tx, on the wall clock;
+// zero: none ever did.
+func ReadBeat(tx *journal.Tx) (time.Time, error) {
+	var last beat
+	_, err := tx.Setting(beatSetting, &last)
 	return last.At, err
 }
+
+// Beats reports whether a reaper that worked last at that time still does.
+func Beats(last, now time.Time) bool { return !last.IsZero() && now.Sub(last).Abs() <= beatFor }
 
 // enforcers names who ends leases now. A reaper of which nothing can be read is
 // none.
 func (d *Desk) enforcers(ctx context.Context) []string {
-	last, err := d.LastBeat(ctx)
-	if err != nil || last.IsZero() || d.clock.Now().Sub(last).Abs() > beatFor {
+	last, err := d.lastBeat(ctx)
+	if err != nil || !Beats(last, d.clock.Now()) {
 		return d.enforcedBy
 	}
 	return append(slices.Clone(d.enforcedBy), guard.ByReaper)

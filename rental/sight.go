@@ -80,7 +80,7 @@ func older(row vast.Instance, in journal.Intent) bool {
 	return row.StartDate > 0 && startOf(row).Before(in.Began.Add(-bornSlack))
 }
 
-func startOf(row vast.Instance) time.Time { return time.UnixMilli(int64(row.StartDate * 1000)) }
+func startOf(row vast.Instance) time.Time { return unixTime(row.StartDate) }
 
 // neverRan reports whether the row is what is left of a start that failed: a
 // container that was made, or not even that, and is not meant to run.

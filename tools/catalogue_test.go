@@ -66,7 +66,7 @@ func TestEveryToolIsWellDeclared(t *testing.T) {
 			known[n] = true
 		}
 	}
-	require.Len(t, all(), 19)
+	require.Len(t, all(), 21)
 	for _, alias := range []string{"stop", "destroy", "logs"} {
 		require.True(t, known[alias], alias)
 	}

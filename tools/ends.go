@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/tool"
+	"vast-mcp/internal/view"
+	"vast-mcp/rental"
 	"vast-mcp/vast"
 )
 
@@ -41,7 +44,11 @@ func (o endOutput) Text() string {
 	if o.Replayed {
 		again = " (by an earlier, identical call)"
 	}
-	return fmt.Sprintf("%s: %s%s.\n", o.done, join(o.InstanceIDs), again)
+	text := fmt.Sprintf("%s: %s%s.\n", o.done, join(o.InstanceIDs), again)
+	if o.Message != "" {
+		text += "Note: " + o.Message + ".\n"
+	}
+	return text
 }
 
 func join(ids []vast.InstanceID) string {
@@ -65,7 +72,17 @@ func (i *instances) stop(ctx context.Context, _ tool.Call, g *guard.Grant, in id
 	if !res.Known {
 		return endOutput{Decision: tool.Decision{Status: tool.Unknown, Message: res.Why}, Left: ids}, nil
 	}
-	return endOutput{Decision: tool.Finished(g), InstanceIDs: ids, done: "Seen stopped; the disk is kept and billed"}, nil
+	finished := tool.Finished(g)
+	finished.Message = erased(view.OfInstance(res.Instance, i.clock.ServerTime()).Lease)
+	return endOutput{Decision: finished, InstanceIDs: ids, done: "Seen stopped; the disk is kept and billed"}, nil
+}
+
+// erased warns that what was stopped to be kept is not.
+func erased(l *view.Lease) string {
+	if l == nil || l.OnExpiry != rental.OnExpiryDestroy {
+		return ""
+	}
+	return fmt.Sprintf("its lease destroys it, disk and all, at %s; extend_lease with on_expiry stop keeps it", l.Until.Format(time.RFC3339))
 }
 
 func (i *instances) planDestroy(ctx context.Context, _ tool.Call, in destroyInput) (guard.Plan, error) {

@@ -25,24 +25,16 @@ type listInput struct {
 
 // listOutput is what list_instances answers.
 type listOutput struct {
-	Instances      []view.Instance `json:"instances"`
-	Total          int             `json:"total" jsonschema_description:"on the whole account"`
-	RunningPerHour usd.Amount      `json:"running_dollars_per_hour" jsonschema_description:"of the whole account"`
-	Volumes        []volume        `json:"volumes,omitempty" jsonschema_description:"only when there are no instances"`
-	OpenOrders     []openOrder     `json:"open_orders,omitempty" jsonschema_description:"still being settled: a machine may run and cost money for each"`
-	NextCursor     string          `json:"next_cursor,omitempty"`
-	AppliedFilter  map[string]any  `json:"applied_filter,omitempty"`
-	LeftOut        string          `json:"left_out,omitempty"`
+	Instances      []view.Instance  `json:"instances"`
+	Total          int              `json:"total" jsonschema_description:"on the whole account"`
+	RunningPerHour usd.Amount       `json:"running_dollars_per_hour" jsonschema_description:"of the whole account"`
+	Volumes        []volume         `json:"volumes,omitempty" jsonschema_description:"only when there are no instances"`
+	OpenOrders     []view.OpenOrder `json:"open_orders,omitempty" jsonschema_description:"still being settled: a machine may run and cost money for each"`
+	NextCursor     string           `json:"next_cursor,omitempty"`
+	AppliedFilter  map[string]any   `json:"applied_filter,omitempty"`
+	LeftOut        string           `json:"left_out,omitempty"`
 
 	nothing string // why it is certain, or not quite, that nothing is there
-}
-
-// openOrder is a rental or a start whose outcome nobody knows yet.
-type openOrder struct {
-	Nonce    string     `json:"nonce"`
-	Removing []int64    `json:"removing,omitempty" jsonschema_description:"instances"`
-	PerHour  usd.Amount `json:"dollars_per_hour"`
-	Why      string     `json:"why"`
 }
 
 // Text is the instances as a table, and the orders that may become some.
@@ -60,7 +52,7 @@ func (o listOutput) Text() string {
 	}
 	text += fmt.Sprintf("%d instances on the account cost %s/h together.\n", o.Total, o.RunningPerHour)
 	for _, order := range o.OpenOrders {
-		text += fmt.Sprintf("1 order is still being settled: nonce %s, %s/h: %s. A machine may be running for it: do not rent another, look again in half a minute.\n", order.Nonce, order.PerHour, order.Why)
+		text += order.Text()
 	}
 	if len(o.AppliedFilter) > 0 {
 		text += "Filter: " + filterText(o.AppliedFilter) + "\n"
@@ -113,9 +105,7 @@ func (i *instances) list(ctx context.Context, _ tool.Call, in listInput) (listOu
 	if err != nil {
 		out.LeftOut = strings.TrimSpace(out.LeftOut + " Whether an order is still being settled is not known: the journal cannot be read.")
 	}
-	for _, order := range open {
-		out.OpenOrders = append(out.OpenOrders, openOrder{Nonce: order.Nonce, Removing: order.Removing, PerHour: order.PerHour, Why: order.Why})
-	}
+	out.OpenOrders = view.OfOrders(open)
 	if out.Total == 0 && len(out.OpenOrders) == 0 && err == nil {
 		i.emptied(ctx, &out)
 	}

@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"vast-mcp/guard"
@@ -75,6 +76,6 @@ type Deps struct {
 func Sets(d Deps) []tool.Set {
 	return []tool.Set{{
 		Name: "core", Doc: "Find, rent, use and end GPU instances.", Default: true,
-		Tools: append(append(append(offerTools(d), instanceTools(d)...), keyTools(d)...), accountTools(d)...),
+		Tools: slices.Concat(offerTools(d), instanceTools(d), leaseTools(d), keyTools(d), accountTools(d)),
 	}}
 }

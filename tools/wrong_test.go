@@ -97,7 +97,7 @@ func TestWithoutAKeyEveryToolSaysHowToGetOne(t *testing.T) {
 			"create_instance": create(5, ""), "extend_lease": `{"instance_id":1,"lease_hours":1}`, "destroy_instance": `{"instance_ids":[1]}`, "label_instance": `{"instance_id":1,"label":"x"}`,
 			"add_ssh_key": `{"public_key":"` + publicKey + `"}`, "attach_ssh_key": `{"instance_id":1,"public_key":"` + publicKey + `"}`,
 			"detach_ssh_key": `{"instance_id":1,"key_id":1}`,
-			"search_offers":  `{}`, "list_gpus": `{}`, "list_instances": `{}`, "list_ssh_keys": `{}`, "get_account": `{}`, "get_spending": `{}`,
+			"search_offers":  `{}`, "list_gpus": `{}`, "list_instances": `{}`, "list_leases": `{}`, "list_orphans": `{}`, "list_ssh_keys": `{}`, "get_account": `{}`, "get_spending": `{}`,
 		}
 		for _, x := range all() {
 			a, given := args[x.Name]

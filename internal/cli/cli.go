@@ -34,6 +34,8 @@ type commands struct {
 	Deny      denyCmd      `cmd:"" help:"Deny a quote by its code or id."`
 	Approvals approvalsCmd `cmd:"" help:"List the quotes that wait for approval."`
 	Approver  approverCmd  `cmd:"" help:"Set or clear the passphrase without which nothing is approved."`
+	Leases    leasesCmd    `cmd:"" help:"List the leases: time left, cost so far and at most, and who ends them."`
+	Orphans   orphansCmd   `cmd:"" help:"List what goes on costing money without a lease that ends it, and the command for each. Exit 1 if there is any."`
 	Settle    settleCmd    `cmd:"" help:"Find out what became of orders whose answer was lost. Exit 1 if any is still open."`
 	Reap      reapCmd      `cmd:"" help:"End what is past its lease. Exit 1 if anything remains."`
 	Release   releaseCmd   `cmd:"" help:"Take the lease off an instance: it then runs until somebody ends it."`

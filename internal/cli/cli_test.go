@@ -210,7 +210,7 @@ func TestToolsJSONIsTheCatalogue(t *testing.T) {
 		Tools []map[string]any `json:"tools"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(r.stdout), &list))
-	require.Len(t, list.Tools, 19)
+	require.Len(t, list.Tools, 21)
 }
 
 func TestFreshEmptiesMarketAndJournal(t *testing.T) {

@@ -21,7 +21,8 @@ type pace struct {
 	lives         bool // long enough to end leases; what does not is a command, whose terminal may be asked
 }
 
-func mcpPace() pace  { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
+func mcpPace() pace { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
+
 // reapPace is that of a command that does nothing but end leases.
 func reapPace() pace { return pace{answer: 45 * time.Second, order: 20 * time.Second, lives: true} }
 func callPace() pace { return pace{answer: 110 * time.Second, order: 60 * time.Second} }
@@ -78,21 +79,38 @@ func (s *session) config(p pace) (server.Config, error) {
 // approveCommand is the command line that approves a quote by its code or ID, as
 // it must be typed to reach the same journal.
 func (s *session) approveCommand(name string) string {
-	command := "vast-mcp approve " + name
-	if s.globals.StateDir != "" {
-		command += " --state-dir " + shellQuote(s.globals.StateDir)
-	}
-	if s.globals.JournalURLFile != "" {
-		command += " --journal-url-file " + shellQuote(s.globals.JournalURLFile)
-	}
-	return command
+	return "vast-mcp approve " + name + s.journalFlags()
 }
 
-func shellQuote(path string) string {
-	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:\\") == "" {
-		return path
+// callCommand is the command line that calls a tool, as it must be typed to
+// reach the same account and journal.
+func (s *session) callCommand(tool, args string) string {
+	command := "vast-mcp call " + tool + " " + shellQuote(args)
+	if s.globals.Sandbox {
+		command += " --sandbox"
 	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	if s.globals.APIKeyFile != "" {
+		command += " --api-key-file " + shellQuote(s.globals.APIKeyFile)
+	}
+	return command + s.journalFlags()
+}
+
+// journalFlags are the flags that lead to the same journal.
+func (s *session) journalFlags() (flags string) {
+	if s.globals.StateDir != "" {
+		flags += " --state-dir " + shellQuote(s.globals.StateDir)
+	}
+	if s.globals.JournalURLFile != "" {
+		flags += " --journal-url-file " + shellQuote(s.globals.JournalURLFile)
+	}
+	return flags
+}
+
+func shellQuote(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:\\") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 func (s *session) liveWorld(c *server.Config) error {

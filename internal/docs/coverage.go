@@ -15,7 +15,7 @@ func toolsOf() map[string][]string {
 		"search offers":          {"search_offers", "list_gpus", "create_instance"},
 		"list gpu names":         {"search_offers", "list_gpus"},
 		"create instance":        {"create_instance"},
-		"list instances":         {"list_instances", "get_account"},
+		"list instances":         {"list_instances", "list_leases", "list_orphans", "get_account"},
 		"get instance":           {"get_instance", "wait_for_instance"},
 		"start instance":         {"start_instance"},
 		"stop instance":          {"stop_instance"},
@@ -31,9 +31,9 @@ func toolsOf() map[string][]string {
 		"attach ssh key":         {"attach_ssh_key"},
 		"detach ssh key":         {"detach_ssh_key"},
 		"get user":               {"get_account"},
-		"list charges":           {"get_spending"},
+		"list charges":           {"get_spending", "list_leases", "list_orphans"},
 		"search templates":       {"create_instance"},
-		"list volumes":           {"list_instances"},
+		"list volumes":           {"list_instances", "list_orphans"},
 	}
 }
 

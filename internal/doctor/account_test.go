@@ -220,3 +220,19 @@ func TestOtherJournals(t *testing.T) {
 	theirs := p.rent(label("1hy3k8r0abcdefgj", time.Hour))
 	require.NotContains(t, p.finds("other_journals", doctor.Warning, itoa(theirs)).Detail, itoa(ours))
 }
+
+func TestTheReaper(t *testing.T) {
+	p := healthy(t)
+	p.finds("reaper", doctor.OK, "none was ever at work")
+	p.reap()
+	p.finds("reaper", doctor.OK, "was at work at 2026-11-21T12:00:00Z")
+	p.Now = func() time.Time { return now().Add(11 * time.Minute) }
+	p.finds("reaper", doctor.Warning, "worked last at 2026-11-21T12:00:00Z")
+}
+
+func TestALeaseThatNobodyWouldEnd(t *testing.T) {
+	p := healthy(t)
+	p.rent(label("0000000abcdefghj", time.Hour))
+	p.write(journal.Intent{Nonce: "0000000abcdefghj", Kind: "create", State: journal.Rented})
+	p.finds("reaper", doctor.Warning, "only while a server runs")
+}

@@ -62,5 +62,6 @@ func Examine(ctx context.Context, p Patient) Report {
 		p.checkStateDir(),
 		p.checkJournal(m),
 		m.checkOrders(),
+		p.checkReaper(m, a),
 	)
 }

@@ -116,6 +116,15 @@ func (p *patient) store(c guard.Ceiling) {
 	p.wire.sent = nil
 }
 
+// reap is a reaper at work.
+func (p *patient) reap() {
+	p.t.Helper()
+	desk := rental.New(rental.Config{Client: p.Client, Journal: p.Journal, Clock: hasty{}, Fingerprint: p.Fingerprint})
+	require.NoError(p.t, desk.Beat(p.t.Context()))
+	require.NoError(p.t, p.Journal.Close())
+	p.wire.sent = nil
+}
+
 // write makes the journal, with an intent under the realm that a desk has.
 func (p *patient) write(in journal.Intent) {
 	p.t.Helper()

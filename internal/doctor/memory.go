@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"vast-mcp/guard"
 	"vast-mcp/journal"
@@ -22,6 +23,7 @@ type memory struct {
 	chain   error  // it was damaged or edited
 	events  int
 	ceiling guard.Ceiling // the limits that are stored for the account
+	beat    time.Time     // when a reaper worked last; zero: never
 
 	unsettled []journal.Intent
 	strangers []vast.Instance // rentals with a lease that it does not know
@@ -52,14 +54,15 @@ func (p Patient) remember(ctx context.Context, a answers) (m memory) {
 			return err
 		}
 		ceiling, ceilingErr := guard.ReadCeiling(tx)
-		m.ceiling = ceiling
+		beat, beatErr := rental.ReadBeat(tx)
+		m.ceiling, m.beat = ceiling, beat
 		m.unsettled = slices.DeleteFunc(counting, settled)
 		m.strangers = strangers(a.list, func(nonce string) bool {
 			_, known, lookErr := tx.Intent(nonce)
 			err = errors.Join(err, lookErr)
 			return known
 		})
-		return errors.Join(err, ceilingErr, errLooked)
+		return errors.Join(err, ceilingErr, beatErr, errLooked)
 	})
 	if !errors.Is(err, errLooked) {
 		m.err, m.blocked = err, "the journal does not open"
@@ -140,6 +143,23 @@ func (m memory) checkOrders() Check {
 	}
 	return warning(name, "do not rent again: repeat the same call, or look with list_instances",
 		"%d still being settled: %s", len(all), strings.Join(all, ", "))
+}
+
+// checkReaper tells who ends leases when no server runs.
+func (p Patient) checkReaper(m memory, a answers) Check {
+	const name, start = "reaper", "run vast-mcp reap --watch on a machine that is always on, or vast-mcp reap by cron: see docs/leases.md"
+	leased := slices.ContainsFunc(a.list, func(row vast.Instance) bool { return rental.Ours(row) && rental.Running(row) })
+	switch {
+	case m.blocked != "":
+		return skipped(name, m.blocked)
+	case rental.Beats(m.beat, p.Now()):
+		return ok(name, "vast-mcp reap was at work at %s", m.beat.UTC().Format(time.RFC3339))
+	case !leased && m.beat.IsZero():
+		return ok(name, "none was ever at work here, and no lease runs")
+	case m.beat.IsZero():
+		return warning(name, start, "none was ever at work here: leases end only while a server runs, or from inside the instance")
+	}
+	return warning(name, start, "vast-mcp reap worked last at %s", m.beat.UTC().Format(time.RFC3339))
 }
 
 func (m memory) checkOtherJournals(a answers) Check {

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/tool"
+	"vast-mcp/internal/view"
 	"vast-mcp/internal/watch"
 	"vast-mcp/journal"
 	"vast-mcp/rental"
@@ -127,6 +129,31 @@ func (a *App) Settle(ctx context.Context) (settled, open []rental.Order, err err
 // Release takes the lease off an instance; see [rental.Desk.Release].
 func (a *App) Release(ctx context.Context, id vast.InstanceID) (vast.Instance, error) {
 	return a.desk.Release(ctx, id)
+}
+
+// Leases lists every lease on the account.
+func (a *App) Leases(ctx context.Context) (view.Leases, error) {
+	all, err := a.desk.Leases(ctx)
+	if err != nil {
+		return view.Leases{}, a.explained(err)
+	}
+	return view.OfLeases(all, math.MaxInt), nil
+}
+
+// Orphans lists what goes on costing money without a lease that ends it. call
+// says how its reader calls a tool.
+func (a *App) Orphans(ctx context.Context, call view.Call) (view.Orphans, error) {
+	all, err := a.desk.Orphans(ctx)
+	if err != nil {
+		return view.Orphans{}, a.explained(err)
+	}
+	return view.OfOrphans(all, math.MaxInt, call), nil
+}
+
+// explained is an error in the words that a tool would fail with.
+func (a *App) explained(err error) error {
+	f := view.OfError(err, tools.Explain, a.config.Log)
+	return fmt.Errorf("%w\nNext: %s", f, f.Next)
 }
 
 // Sets lists the tools that this server has.

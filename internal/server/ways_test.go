@@ -102,7 +102,7 @@ func TestEveryEraListsTheSameTools(t *testing.T) {
 			Tools []json.RawMessage `json:"tools"`
 		}
 		require.NoError(t, json.Unmarshal(w.request("tools/list", `{}`).Result, &list))
-		require.Len(t, list.Tools, 19)
+		require.Len(t, list.Tools, 21)
 		catalogue, err := r.App.Tools(t.Context())
 		require.NoError(t, err)
 		for _, x := range list.Tools {

@@ -20,7 +20,7 @@ import (
 type inputSchema struct {
 	raw          json.RawMessage
 	withApproval json.RawMessage          // as seen in approval mode model
-	compiled     func() *validator.Schema // on first use: eighteen of them cost more than the rest of a start
+	compiled     func() *validator.Schema // on first use: compiling all of them costs more than the rest of a start
 	names        []string                 // property names in order
 	properties   map[string]json.RawMessage
 	defaults     map[string]json.RawMessage
