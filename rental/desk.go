@@ -31,7 +31,7 @@ type Config struct {
 // for concurrent use.
 type Desk struct {
 	client      *vast.Client // goes first: finds out what became of orders, and ends
-	calm        *vast.Client // waits its turn: what is planned, and orders
+	calm        *vast.Client // waits its turn: what is planned, told and ordered
 	journal     *journal.Journal
 	clock       vast.Clock
 	log         *slog.Logger

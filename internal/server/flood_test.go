@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"vast-mcp/internal/rig"
@@ -91,12 +92,14 @@ func (l *live) flood() (stop func()) {
 	ctx, cancel := context.WithCancel(l.t.Context())
 	calls := []struct{ name, args string }{
 		{"get_instance", fmt.Sprintf(`{"instance_id":%d}`, max(l.id, 1))}, {"list_instances", `{}`}, {"search_offers", `{"limit":1}`},
+		{"list_leases", `{}`}, {"list_orphans", `{}`},
 	}
 	var agents sync.WaitGroup
 	for i := range 200 {
 		agents.Go(func() {
 			for c := calls[i%len(calls)]; ctx.Err() == nil; <-time.After(time.Second) {
-				_, _ = l.r.App.Call(ctx, c.name, json.RawMessage(c.args), nil)
+				_, err := l.r.App.Call(ctx, c.name, json.RawMessage(c.args), nil)
+				assert.NoError(l.t, err, "there is such a tool")
 			}
 		})
 	}
