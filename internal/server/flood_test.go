@@ -91,8 +91,11 @@ func onLive(t *testing.T, onExpiry string, market sandbox.Options, test func(l *
 func (l *live) flood() (stop func()) {
 	ctx, cancel := context.WithCancel(l.t.Context())
 	calls := []struct{ name, args string }{
-		{"get_instance", fmt.Sprintf(`{"instance_id":%d}`, max(l.id, 1))}, {"list_instances", `{}`}, {"search_offers", `{"limit":1}`},
-		{"list_leases", `{}`}, {"list_orphans", `{}`},
+		{"get_instance", fmt.Sprintf(`{"instance_id":%d}`, max(l.id, 1))},
+		{"list_instances", `{}`},
+		{"search_offers", `{"limit":1}`},
+		{"list_leases", `{}`},
+		{"list_orphans", `{}`},
 	}
 	var agents sync.WaitGroup
 	for i := range 200 {
