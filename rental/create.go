@@ -157,7 +157,7 @@ func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, er
 	faultpoint.Hit(faultpoint.Sent)
 	sending, cancel := context.WithTimeout(ctx, d.orderWithin)
 	defer cancel()
-	id, err := d.client.Instances.Create(sending, r.Offer, order)
+	id, err := d.calm.Instances.Create(sending, r.Offer, order)
 	faultpoint.Hit(faultpoint.Ordered)
 	ctx, done := context.WithTimeout(ctx, settleWithin)
 	defer done()

@@ -31,7 +31,7 @@ const sameEnd = 5 * time.Minute
 // What costs nothing is free: a lease that is as long already, and one whose end
 // erases nothing any more.
 func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, error) {
-	row, err := d.client.Instances.Get(ctx, r.Instance)
+	row, err := d.calm.Instances.Get(ctx, r.Instance)
 	if err != nil {
 		return guard.Plan{}, err
 	}
@@ -56,7 +56,8 @@ func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, err
 	case p.Lease > 0:
 		p.Rate, p.Ahead, p.Before = readable(row.PerHour), ahead, readable(row.PerHour).For(old.Until.Sub(beganAt(row, old)))
 		p.Summary = fmt.Sprintf("Extend the lease of instance %d, %dx %s, by %s, until %s, then %s", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), p.Lease, tail.Until.Format(time.RFC3339), tail.OnExpiry)
-		p.Warnings = autobillWarnings(d.lastUser())
+		user, _ := d.knownUser()
+		p.Warnings = autobillWarnings(user)
 		err = d.outlive(&p)
 	case tail.OnExpiry == old.OnExpiry:
 		p.Free, p.Summary = true, fmt.Sprintf("The lease of instance %d ends at %s already", row.ID, old.Until.Format(time.RFC3339))

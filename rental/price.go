@@ -33,11 +33,11 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 	}
 	var template vast.Template
 	if r.TemplateHash != "" {
-		if template, err = d.client.Templates.Get(ctx, r.TemplateHash); err != nil {
+		if template, err = d.calm.Templates.Get(ctx, r.TemplateHash); err != nil {
 			return guard.Plan{}, err
 		}
 	}
-	offer, err := d.client.Offers.Get(ctx, r.Offer, r.DiskGB, pricing)
+	offer, err := d.calm.Offers.Get(ctx, r.Offer, r.DiskGB, pricing)
 	if err != nil {
 		return guard.Plan{}, err
 	}

@@ -26,7 +26,7 @@ type StartRequest struct {
 // PlanStart prices a start. Starting what runs already is free and does
 // nothing.
 func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error) {
-	row, err := d.client.Instances.Get(ctx, r.Instance)
+	row, err := d.calm.Instances.Get(ctx, r.Instance)
 	if err != nil {
 		return guard.Plan{}, err
 	}
@@ -44,7 +44,8 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	}
 	p.Kind, p.Lease, p.Rate = guard.KindStart, lease, readable(row.PerHour)
 	p.DiskRate, p.GPUs, p.Image, p.Place = usd.Ceil(row.DiskPerHour), row.NumGPUs, row.Image, row.Geolocation
-	p.Warnings = autobillWarnings(d.lastUser())
+	user, _ := d.knownUser()
+	p.Warnings = autobillWarnings(user)
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
 	p.EnforcedBy = andItself(d.enforcers(ctx), row)
 	if carries(row) && r.OnExpiry == OnExpiryDestroy {
@@ -109,7 +110,7 @@ const startTries = 3
 func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.InstanceID, lost bool) (Result, error) {
 	var err error
 	for range startTries {
-		if err = d.client.Instances.Start(ctx, id); err == nil || !vast.Uncertain(err) {
+		if err = d.calm.Instances.Start(ctx, id); err == nil || !vast.Uncertain(err) {
 			break
 		}
 		lost = true

@@ -70,7 +70,7 @@ func New(c Config) (*App, error) {
 	})
 	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now, Worker: c.Worker, Ended: c.Ended})
 	a := &App{config: c, desk: desk, guard: g}
-	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
+	watcher := watch.New(source{lists: c.Client.Urgent().Instances, pages: c.Client.Instances}, c.Clock, c.PollEvery)
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{
 		Market: c.Client.Offers, Instances: c.Client.Instances, SSHKeys: c.Client.SSHKeys, Account: c.Client.Account,
 		Billing: c.Client.Billing, Volumes: c.Client.Volumes, APIClock: c.Client, Desk: desk, Watch: watcher,
@@ -86,6 +86,19 @@ func New(c Config) (*App, error) {
 	a.watch, a.runner, a.sets = watcher, runner, sets
 	return a, nil
 }
+
+// source is how the watcher sees instances. Lists go first: leases are ended by
+// them, and however many wait share one. A look at one instance waits its turn,
+// as any agent may ask for any number of them.
+type source struct{ lists, pages *vast.InstanceService }
+
+// Get reads one instance.
+func (s source) Get(ctx context.Context, id vast.InstanceID) (vast.Instance, error) {
+	return s.pages.Get(ctx, id)
+}
+
+// All reads all instances.
+func (s source) All(ctx context.Context) ([]vast.Instance, error) { return s.lists.All(ctx) }
 
 // localCaller names whoever talks to this process directly.
 const localCaller = "local"

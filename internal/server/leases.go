@@ -57,12 +57,12 @@ type Round struct {
 // orders, by one list of all instances. Ending comes first, for it needs no
 // journal.
 func (a *App) Round(ctx context.Context) Round {
-	rows, err := a.watch.List(ctx)
+	rows, began, err := a.watch.List(ctx)
 	if err != nil {
 		return Round{Err: err}
 	}
 	r := Round{Next: rental.NextDeadline(rows)}
-	r.Did, r.Left = a.desk.Enforce(ctx, rows)
+	r.Did, r.Left = a.desk.Enforce(ctx, rows, a.config.Clock.Now().Sub(began))
 	r.Did = slices.Concat(r.Did, a.curb(ctx, rows), a.desk.StopIdle(ctx, rows))
 	if r.Open, err = a.desk.Open(ctx, rows); err != nil {
 		a.config.Log.Warn("open orders cannot be settled; this is tried again", "err", err)

@@ -17,7 +17,6 @@ import (
 	"vast-mcp/internal/server"
 	"vast-mcp/internal/tool"
 	"vast-mcp/rental"
-	"vast-mcp/sandbox"
 	"vast-mcp/vast"
 )
 
@@ -32,7 +31,7 @@ type leased struct {
 func inLease(t *testing.T, onExpiry string, o rig.Options, test func(l *leased)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		o.Market, o.Mode, o.Configure = sandbox.Options{Speed: 1}, guard.Operator, endsLeases
+		o.Market.Speed, o.Mode, o.Configure = 1, guard.Operator, endsLeases
 		r := rig.New(t, o)
 		ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 		ended := make(chan error, 1)
