@@ -21,7 +21,6 @@ import (
 	"vast-mcp/internal/usd"
 	"vast-mcp/rental"
 	"vast-mcp/sandbox"
-	"vast-mcp/vast"
 )
 
 func (l *leased) tail() rental.Tail {
@@ -325,6 +324,6 @@ func TestReap(t *testing.T) {
 		require.NoError(t, round.Err)
 		require.Empty(t, round.Left)
 		require.Zero(t, l.row().ID)
-		require.Equal(t, vast.InstanceID(l.id), round.Did[0].Instance)
+		require.Equal(t, l.id, round.Did[0].Instance)
 	})
 }

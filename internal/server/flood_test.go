@@ -253,3 +253,29 @@ func TestManyAreStoppedAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestFiveHundredLeasesThatEndTogether are all stopped within five minutes, at a
+// pace that the API keeps up with.
+func TestFiveHundredLeasesThatEndTogether(t *testing.T) {
+	onLive(t, "", sandbox.Options{Credit: 1e6}, func(l *live) {
+		due := time.Now().Add(90 * time.Minute).Truncate(time.Second)
+		l.rentMany(500, func(int) time.Time { return due })
+		<-time.After(time.Until(due))
+		require.Len(l.t, l.running(), 500)
+		<-time.After(5 * time.Minute)
+		require.Empty(l.t, l.running())
+	})
+}
+
+// running are the machines whose GPUs the market charges for at this moment.
+func (l *live) running() (ids []int64) {
+	l.t.Helper()
+	entries, err := l.r.Market.Ledger()
+	require.NoError(l.t, err)
+	for _, e := range entries {
+		if e.Kind == "gpu" && e.End.IsZero() {
+			ids = append(ids, e.InstanceID)
+		}
+	}
+	return ids
+}

@@ -100,23 +100,27 @@ const settleAgain = 20 * time.Second
 // Watch goes rounds until ctx ends, at the latest whenever a lease does, and
 // tells of each. It fails at once when there is no API key.
 func (a *App) Watch(ctx context.Context, tell func(Round)) error {
-	for {
+	for ctx.Err() == nil {
 		r := a.Round(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(r.Err, vast.NoKey) {
+		switch {
+		case ctx.Err() != nil: // that it was cut short is no news
+		case errors.Is(r.Err, vast.NoKey):
 			return r.Err
-		}
-		tell(r)
-		wait := a.config.EnforceEvery
-		if len(r.Open) > 0 {
-			wait = min(wait, settleAgain)
-		}
-		if a.config.Clock.Sleep(ctx, min(wait, a.untilDue(r.Next))) != nil {
-			return nil
+		default:
+			tell(r)
+			_ = a.config.Clock.Sleep(ctx, a.pause(r)) // which ends early only with ctx
 		}
 	}
+	return nil
+}
+
+// pause is how long to wait after a round.
+func (a *App) pause(r Round) time.Duration {
+	wait := min(a.config.EnforceEvery, a.untilDue(r.Next))
+	if len(r.Open) > 0 {
+		wait = min(wait, settleAgain)
+	}
+	return wait
 }
 
 // curb stops what turned out dearer than allowed.
