@@ -34,6 +34,9 @@ func (s *session) chaos(ctx context.Context) (err error) {
 			break
 		}
 	}
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted before the end")
+	}
 	return errors.Join(err, st.close(), c.failed)
 }
 

@@ -38,7 +38,7 @@ func (c *chaos) lostAnswer(ctx context.Context) error {
 			return fmt.Errorf("%d answers were lost, not one", lost)
 		}
 		if !again.Replayed || again.InstanceID != first.InstanceID {
-			return fmt.Errorf("the second call rented instance %d beside %d", again.InstanceID, first.InstanceID)
+			return fmt.Errorf("the first call told of instance %d, the second of %d", first.InstanceID, again.InstanceID)
 		}
 		return errors.Join(c.oneMachine(ctx, 1, first.InstanceID), c.boot(ctx, first.InstanceID))
 	})
@@ -186,7 +186,7 @@ func (c *chaos) orderAgain(ctx context.Context, dir string, id vast.InstanceID) 
 	}
 	refused := c.act("create_instance", args, &rented{})
 	if refused == nil || !strings.Contains(refused.Error(), string(tool.Undelivered)) || !strings.Contains(refused.Error(), fmt.Sprint(id)) {
-		err = fmt.Errorf("the agent was not told of instance %d: %w", id, refused)
+		err = fmt.Errorf("the agent was not told of instance %d: %v", id, refused)
 	}
 	return errors.Join(err, next.leave())
 }

@@ -56,7 +56,9 @@ func openStage(ctx context.Context) (*stage, error) {
 	st.url = "http://" + listener.Addr().String()
 	serving, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- serve(serving, &http.Server{Handler: st, ReadHeaderTimeout: 10 * time.Second}, listener) }()
+	go func() {
+		ended <- serve(serving, &http.Server{Handler: st, ReadHeaderTimeout: 10 * time.Second}, listener)
+	}()
 	st.close = func() error {
 		cancel()
 		return <-ended
