@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"vast-mcp/internal/server"
-	"vast-mcp/internal/tool"
 	"vast-mcp/sandbox"
 	"vast-mcp/vast"
 )
@@ -62,135 +59,6 @@ func (c *chaos) oneMachine(ctx context.Context, orders int, id vast.InstanceID) 
 	return err
 }
 
-// killedServer kills a server whose order is on the wire.
-func (c *chaos) killedServer(ctx context.Context) (err error) {
-	c.scene("2. A server is killed while its order is out",
-		"It is a process of its own, with its journal in a folder. It is killed when the market has carried the order out and has not answered yet.")
-	dir, err := os.MkdirTemp("", "vast-mcp-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	id, err := c.orderAndDie(ctx, dir)
-	if err != nil {
-		return err
-	}
-	c.tell("market", fmt.Sprintf("instance %d was rented, and nobody was told.", id))
-	if err := c.settle(ctx, dir); err != nil {
-		return err
-	}
-	c.say("", "\nA new server starts. Its agent knows of no machine and orders one.\n")
-	if err := c.orderAgain(ctx, dir, id); err != nil {
-		return err
-	}
-	return c.oneMachine(ctx, 2, id)
-}
-
-// newcomer is an agent at a new server process, and the order that it is about
-// to make.
-func (c *chaos) newcomer(ctx context.Context, dir, label string) (*child, map[string]any, error) {
-	p, err := c.stage.server(ctx, dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	c.attend(p.agent)
-	args, err := c.order(ctx, label, 24*time.Hour, "destroy")
-	if err != nil {
-		return nil, nil, errors.Join(err, p.leave())
-	}
-	return p, args, nil
-}
-
-// held is how long the market keeps the answer back: longer than it takes.
-const held = time.Minute
-
-// orderAndDie lets an agent order at a server that is killed then, and returns
-// what was rented.
-func (c *chaos) orderAndDie(ctx context.Context, dir string) (id vast.InstanceID, err error) {
-	if err := c.market.Break(sandbox.Fault{Op: "create", When: "after", DelayMS: int(held.Milliseconds())}); err != nil {
-		return 0, err
-	}
-	victim, args, err := c.newcomer(ctx, dir, "killed server")
-	if err != nil {
-		return 0, err
-	}
-	watching, stop := context.WithCancel(ctx)
-	var missed error
-	var watcher sync.WaitGroup
-	next := len(c.stage.sent())
-	watcher.Go(func() { id, missed = c.killOnceRented(watching, victim, next) })
-	unanswered := c.act("create_instance", args, &rented{})
-	stop()
-	watcher.Wait()
-	switch {
-	case missed != nil:
-		return 0, errors.Join(unanswered, fmt.Errorf("the server was not killed: %w", missed), victim.leave())
-	case unanswered == nil:
-		return 0, errors.Join(errors.New("the server answered before it was killed"), victim.buried())
-	}
-	c.tell("", fmt.Sprintf("No answer: process %d was killed.", victim.Process.Pid))
-	return id, victim.buried()
-}
-
-// killOnceRented kills the server when the market shows what the order of that
-// number made.
-func (c *chaos) killOnceRented(ctx context.Context, victim *child, number int) (vast.InstanceID, error) {
-	for {
-		if sent := c.stage.sent(); len(sent) > number {
-			if id, found, err := c.stage.rentedFor(ctx, sent[number]); found || err != nil {
-				return id, errors.Join(err, victim.Process.Kill())
-			}
-		}
-		if err := (vast.SystemClock{}).Sleep(ctx, demoPoll); err != nil {
-			return 0, err
-		}
-	}
-}
-
-const (
-	settlePause = 2 * time.Second
-	settleTries = 30 // an order is on its way for 20 s at most
-)
-
-// settle runs the command of that name until nothing is open, and shows how it
-// began and ended.
-func (c *chaos) settle(ctx context.Context, dir string) error {
-	for try := range settleTries {
-		run, err := c.stage.child(ctx, dir, "settle")
-		if err != nil {
-			return err
-		}
-		said, err := run.Output()
-		if try == 0 || err == nil {
-			c.tell("shell", "\nvast-mcp settle")
-			c.tell("", string(said))
-		}
-		if err == nil {
-			return nil
-		}
-		if !strings.HasPrefix(string(said), "open") {
-			return run.failed(err)
-		}
-		if err := (vast.SystemClock{}).Sleep(ctx, settlePause); err != nil {
-			return err
-		}
-	}
-	return errors.New("the order is still not settled")
-}
-
-// orderAgain lets an agent that heard of nothing order, who is told instead.
-func (c *chaos) orderAgain(ctx context.Context, dir string, id vast.InstanceID) error {
-	next, args, err := c.newcomer(ctx, dir, "another")
-	if err != nil {
-		return err
-	}
-	refused := c.act("create_instance", args, &rented{})
-	if refused == nil || !strings.Contains(refused.Error(), string(tool.Undelivered)) || !strings.Contains(refused.Error(), fmt.Sprint(id)) {
-		err = fmt.Errorf("the agent was not told of instance %d: %v", id, refused)
-	}
-	return errors.Join(err, next.leave())
-}
-
 const (
 	// soon is so long before the end of a lease that nothing may happen yet.
 	soon = 5 * time.Minute
@@ -213,7 +81,7 @@ func (c *chaos) agentGone(ctx context.Context) error {
 		return err
 	}
 	until := got.Instance.Lease.Until
-	c.tell("", "\nIt is gone. Somewhere else \"vast-mcp reap\" runs once a minute, with the API key and nothing more. It leaves a lease alone for a minute after its end.")
+	c.tell("", "\nIt is gone. Elsewhere leases are reaped once a minute, as \"vast-mcp reap\" does it, with the API key and an empty journal. A lease is left alone for a minute after its end.")
 	if err := c.stage.pass(ctx, until.Sub(c.market.Now())-time.Minute+lookAfter); err != nil {
 		return err
 	}
@@ -231,7 +99,8 @@ func (c *chaos) agentGone(ctx context.Context) error {
 	return fmt.Errorf("instance %d still runs at %s, and its lease ended at %s", got.InstanceID, clockTime(c.market.Now()), clockTime(until))
 }
 
-// reap is the command of that name, in a process that never heard of anything.
+// reap does what the command of that name does, with a journal that knows
+// nothing.
 func (c *chaos) reap(ctx context.Context) error {
 	at := c.market.Now()
 	app, err := c.app(vast.SystemClock{})
@@ -245,8 +114,12 @@ func (c *chaos) reap(ctx context.Context) error {
 
 // inTime shows when a lease was ended, by the ledger, and judges that.
 func (c *chaos) inTime(id vast.InstanceID, how string, until, ended time.Time) error {
-	late := ended.Sub(until).Round(time.Second)
-	c.tell("ledger", fmt.Sprintf("the lease of instance %d ended at %s; it was %s at %s, %s later.", id, clockTime(until), how, clockTime(ended), late))
+	if ended.IsZero() {
+		return fmt.Errorf("the lease of instance %d ended at %s, and it was not %s", id, clockTime(until), how)
+	}
+	late := ended.Sub(until)
+	c.tell("ledger", fmt.Sprintf("the lease of instance %d ended at %s; it was %s at %s, %s later.",
+		id, clockTime(until), how, clockTime(ended), late.Round(time.Second)))
 	if late < 0 || late > mostLate {
 		return fmt.Errorf("that is not between 0 and %s", mostLate)
 	}
