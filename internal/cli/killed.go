@@ -136,9 +136,9 @@ func (c *chaos) orderAgain(ctx context.Context, dir string, id vast.InstanceID) 
 	if err != nil {
 		return err
 	}
-	refused := c.act("create_instance", args, &rented{})
-	if refused == nil || !strings.Contains(refused.Error(), string(tool.Undelivered)) || !strings.Contains(refused.Error(), fmt.Sprint(id)) {
-		err = fmt.Errorf("the agent was not told of instance %d: %v", id, refused)
+	told := c.act("create_instance", args, &rented{})
+	if told == nil || !strings.Contains(told.Error(), string(tool.Undelivered)) || !strings.Contains(told.Error(), fmt.Sprint(id)) {
+		err = errors.Join(fmt.Errorf("the agent was not told of instance %d", id), told)
 	}
 	return errors.Join(err, next.leave())
 }
