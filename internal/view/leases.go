@@ -169,7 +169,7 @@ func (l Leased) says(together bool) string {
 
 // enforcement says who ends the lease.
 func (l Leased) enforcement() string {
-	said := map[string]string{guard.ByServer: "this server while it runs", guard.ByBackstop: "the instance itself if its image can"}
+	said := map[string]string{guard.ByServer: "this server while it runs", guard.ByReaper: "vast-mcp reap", guard.ByBackstop: "the instance itself if its image can"}
 	var by []string
 	for _, name := range l.EnforcedBy {
 		by = append(by, cmp.Or(said[name], name))
