@@ -12,6 +12,9 @@ import (
 // docker.io/ and library/ may be there or left out. An image that is not known
 // matches nothing.
 func ImageAllowed(patterns []string, image string) bool {
+	if _, digest, _ := strings.Cut(image, "@"); strings.Contains(digest, "/") {
+		return false // no image is called so
+	}
 	for _, same := range spellings(strings.TrimSpace(image)) {
 		if slices.ContainsFunc(patterns, func(p string) bool { return matches(p, same) || matches(p, repository(same)) }) {
 			return true

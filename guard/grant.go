@@ -141,7 +141,7 @@ func (g *Guard) Redeem(ctx context.Context, c Call, q Quote, p Plan) (*Grant, er
 	p = p.asQuoted(q.Plan)
 	in := journal.Intent{
 		Nonce: p.Nonce, Quote: q.ID, Caller: c.Caller, Worker: g.worker, Tool: c.Tool, Kind: p.Kind, State: journal.Prepared,
-		Offer: p.Offer, Machine: p.Machine, Instance: p.Instance, Rental: p.Rental, Rate: p.Rate, DiskRate: p.DiskRate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry,
+		Offer: p.Offer, Machine: p.Machine, Instance: p.Instance, Rental: p.Rental, Rate: p.Rate, DiskRate: p.DiskRate, Label: p.Label, Until: p.Until, OnExpiry: p.OnExpiry, IdleMinutes: p.IdleMinutes,
 	}
 	if !p.Until.IsZero() {
 		in.Began = p.Until.Add(-p.Lease)

@@ -56,6 +56,7 @@ type Plan struct {
 	Lease         time.Duration `json:"lease,omitempty"`         // that is paid for; of an extension from the old end to the new one
 	Ahead         time.Duration `json:"ahead,omitempty"`         // of an extension: from now to the new end
 	Before        usd.Amount    `json:"before,omitempty"`        // of an extension: what the rental can cost without it
+	IdleMinutes   int           `json:"idle_minutes,omitempty"`  // it is stopped when its GPUs idle for so long; zero: never
 	DiskRate      usd.Amount    `json:"disk_rate,omitempty"`     // dollars per hour that a stopped disk goes on costing
 	UploadPerGB   float64       `json:"upload_per_gb,omitempty"` // dollars; traffic is never part of a sum
 	DownloadPerGB float64       `json:"download_per_gb,omitempty"`
@@ -78,7 +79,8 @@ type Plan struct {
 	Rental   string    `json:"rental,omitempty"` // of an extension: the nonce of what goes on
 	Until    time.Time `json:"until,omitzero"`
 	OnExpiry string    `json:"on_expiry,omitempty"`
-	Memo     string    `json:"memo,omitempty"` // the planner's own note of what it found
+	Memo     string    `json:"memo,omitempty"`     // the planner's own note of what it found
+	Backstop bool      `json:"backstop,omitempty"` // the order carries what ends the lease from inside the instance
 }
 
 // Most is the most the plan can cost by the end of its lease, traffic apart.
@@ -136,8 +138,9 @@ func (p Plan) asQuoted(q Plan) Plan {
 
 // Who ends leases.
 const (
-	ByServer = "server" // as long as it runs
-	ByReaper = "reaper" // vast-mcp reap, of which the journal has a fresh sign
+	ByServer   = "server"   // as long as it runs
+	ByReaper   = "reaper"   // vast-mcp reap, of which the journal has a fresh sign
+	ByBackstop = "backstop" // a script inside the instance, if its image has what that needs
 )
 
 // Enforcement says who ends the lease, and what that is worth.
@@ -148,8 +151,9 @@ func (p Plan) Enforcement() string {
 	var by []string
 	for _, name := range p.EnforcedBy {
 		by = append(by, cmp.Or(map[string]string{
-			ByServer: "this server, only while it runs",
-			ByReaper: "vast-mcp reap, which was at work a moment ago",
+			ByServer:   "this server, only while it runs",
+			ByReaper:   "vast-mcp reap, which was at work a moment ago",
+			ByBackstop: "the instance itself (if its image has curl, GNU wget or python3)",
 		}[name], name))
 	}
 	return "by " + strings.Join(by, "; by ")
@@ -188,6 +192,6 @@ func (p Plan) Text() string {
 // covers reports whether a yes to p is also a yes to q: the same thing, not
 // dearer.
 func (p Plan) covers(q Plan) bool {
-	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && (p.Lease == q.Lease || p.Kind == KindExtend) &&
+	return p.Effect == q.Effect && p.Kind == q.Kind && p.Binding == q.Binding && (p.Lease == q.Lease || p.Kind == KindExtend) && p.IdleMinutes == q.IdleMinutes &&
 		p.Free == q.Free && (p.foreign() || !q.foreign()) && p.Lasting == q.Lasting && q.Rate <= p.Rate && q.Upfront <= p.Upfront && q.DiskRate <= p.DiskRate && q.UploadPerGB <= p.UploadPerGB && q.DownloadPerGB <= p.DownloadPerGB
 }

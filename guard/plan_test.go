@@ -28,7 +28,7 @@ func TestMostIsUpFrontAndTheWholeLease(t *testing.T) {
 func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
 	rent := guard.Plan{
 		Effect: guard.Spend, Summary: "Rent 1x RTX 4090", Facts: []guard.Fact{{"offer", "41"}}, Rate: 400_000, Lease: 24 * time.Hour,
-		DiskRate: 20_000, Warnings: []string{"the machine is unverified"}, EnforcedBy: []string{"server", "reaper"},
+		DiskRate: 20_000, Warnings: []string{"the machine is unverified"}, EnforcedBy: []string{guard.ByServer, guard.ByBackstop},
 	}
 	unenforced, mortal, free, end, unreadable := rent, rent, rent, rent, rent
 	mortal.EnforcedBy, mortal.DiskRate, mortal.Warnings = []string{guard.ByServer}, 0, nil
@@ -42,7 +42,7 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
   offer      41
   price      $0.40/h, at most $9.60 in 24 h, traffic not included
   stopped    the disk goes on costing $0.48 a day until it is destroyed
-  enforced   by server, reaper
+  enforced   by this server, only while it runs; by the instance itself (if its image has curl, GNU wget or python3)
   warning    the machine is unverified
 `},
 		"a rental that nobody ends": {unenforced, `Rent 1x RTX 4090
@@ -59,7 +59,7 @@ func TestTextTellsAllThatAYesIsAbout(t *testing.T) {
   offer      41
   price      an unreadable price/h, at most an unreadable price in 24 h, traffic not included
   stopped    the disk goes on costing $0.48 a day until it is destroyed
-  enforced   by server, reaper
+  enforced   by this server, only while it runs; by the instance itself (if its image has curl, GNU wget or python3)
   warning    the machine is unverified
 `},
 		"what is free": {free, `Rent 1x RTX 4090

@@ -94,6 +94,7 @@ func TestAnotherPlanIsAnotherQuote(t *testing.T) {
 		"another binding":                  {again{plan: func(p *guard.Plan) { p.Binding = "another template" }}, retired},
 		"a longer lease":                   {again{plan: func(p *guard.Plan) { p.Lease += time.Hour }}, retired},
 		"a shorter lease":                  {again{plan: func(p *guard.Plan) { p.Lease -= time.Hour }}, retired},
+		"another idleness":                 {again{plan: func(p *guard.Plan) { p.IdleMinutes = 30 }}, retired},
 		"another kind":                     {again{plan: func(p *guard.Plan) { p.Kind = guard.KindStart }}, retired},
 		"another effect":                   {again{plan: func(p *guard.Plan) { p.Effect = guard.Access }}, retired},
 		"lasting":                          {again{plan: func(p *guard.Plan) { p.Lasting = true }}, retired},

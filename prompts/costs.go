@@ -33,7 +33,7 @@ func isDays(value string) bool {
 const maxSpent = 1500
 
 func (r *room) costs(ctx context.Context, args arguments) (string, error) {
-	summary, all, err := r.account(ctx)
+	summary, table, err := r.account(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +41,7 @@ func (r *room) costs(ctx context.Context, args arguments) (string, error) {
 	if err != nil {
 		count = proposedDays
 	}
-	return summary + clip(r.spending(ctx, count), maxSpent) + r.table(all), nil
+	return summary + clip(r.spending(ctx, count), maxSpent) + table, nil
 }
 
 // spending is what was charged, or why that is not known: a key may lack the
@@ -60,7 +60,7 @@ func (r *room) costScript(ctx context.Context, args arguments) script {
 		task: fmt.Sprintf("Review what I spend on Vast.ai. Look back %s days.", cmp.Or(args["days"], strconv.Itoa(proposedDays))),
 		steps: []string{
 			"From the facts below tell me in a few lines what was spent, what all instances cost per hour now, and how long the credit lasts. get_account and get_spending have the details.",
-			"Point out waste: stopped instances that pay for a disk, instances that are stuck, offline or in an error state, running ones that I may have forgotten, and those without a lease.",
+			"Point out waste: stopped instances that pay for a disk, instances that are stuck, offline or in an error state, running ones that idle or that I may have forgotten, and those without a lease.",
 			"For the dearest running instance call search_offers for the same GPU. If the same costs a fifth less elsewhere, say so, and that moving means renting anew and copying the data.",
 			"List what could be saved, the largest first: what to do, what it saves per hour and in 30 days, and what would be lost.",
 			"Change nothing unless I say so. Then use stop_instance or destroy_instance. " + view.Approval(r.InForce(ctx).Mode),

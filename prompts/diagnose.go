@@ -30,7 +30,7 @@ func (r *room) patient(ctx context.Context, args arguments) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return clip(view.OfInstance(in, r.APIClock.ServerTime()).Text(), maxPatient) + summary, nil
+	return clip(view.OfInstance(in, r.APIClock.ServerTime()).Idling(r.Idle.Since(ctx, in)[id]).Text(), maxPatient) + summary, nil
 }
 
 func (r *room) diagnoseScript(ctx context.Context, args arguments) script {

@@ -31,31 +31,34 @@ func (r *room) gather(ctx context.Context, p prompt, args arguments) (first, fac
 		plain.Fence(clip(facts, maxFacts))
 }
 
-// account is what there is to spend, the limits, and all instances.
-func (r *room) account(ctx context.Context) (summary string, all []vast.Instance, err error) {
+// account is what there is to spend and the limits, and a table of all
+// instances.
+func (r *room) account(ctx context.Context) (summary, table string, err error) {
 	user, err := r.Account.Current(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", "", err
 	}
-	if all, err = r.Instances.All(ctx); err != nil {
-		return "", nil, err
+	all, err := r.Instances.All(ctx)
+	if err != nil {
+		return "", "", err
 	}
-	return view.OfAccount(user, all, r.InForce(ctx).Policy, r.Sandbox).Text(), all, nil
+	idle := r.Idle.Since(ctx, all...)
+	return view.OfAccount(user, all, idle, r.InForce(ctx).Policy, r.Sandbox).Text(), r.table(all, idle), nil
 }
 
 // overview is the account and its instances, one line each.
 func (r *room) overview(ctx context.Context, _ arguments) (string, error) {
-	summary, all, err := r.account(ctx)
-	return summary + r.table(all), err
+	summary, table, err := r.account(ctx)
+	return summary + table, err
 }
 
-func (r *room) table(all []vast.Instance) string {
+func (r *room) table(all []vast.Instance, idle map[vast.InstanceID]time.Time) string {
 	if len(all) == 0 {
 		return "There are no instances.\n"
 	}
 	views := make([]view.Instance, len(all))
 	for i, in := range all {
-		views[i] = view.OfInstance(in, r.APIClock.ServerTime())
+		views[i] = view.OfInstance(in, r.APIClock.ServerTime()).Idling(idle[in.ID])
 	}
 	return view.InstanceTable(views)
 }

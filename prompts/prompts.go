@@ -14,6 +14,7 @@ import (
 	"vast-mcp/guard"
 	"vast-mcp/internal/plain"
 	"vast-mcp/internal/tool"
+	"vast-mcp/internal/view"
 	"vast-mcp/vast"
 )
 
@@ -59,6 +60,7 @@ type Deps struct {
 	APIClock  APIClock
 	InForce   func(ctx context.Context) guard.InForce
 	Lease     time.Duration // of a rental that names none
+	Idle      view.Idle
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others
 	Log       *slog.Logger              // gets the errors that Explain does not know

@@ -60,3 +60,19 @@ func (d *Desk) enforcers(ctx context.Context) []string {
 	}
 	return append(slices.Clone(d.enforcedBy), guard.ByReaper)
 }
+
+// outlive warns when nothing ends the lease of the plan once this program has
+// ended. It fails when that is certain to happen: with a key that stops working.
+func (d *Desk) outlive(p *guard.Plan) error {
+	switch by := p.EnforcedBy; {
+	case slices.Contains(by, guard.ByBackstop):
+	case d.session:
+		return &BadRequest{
+			"lease_hours", "the API key is the session of a login with two factors: it ends, and nothing could end this lease then",
+			"create an API key at https://cloud.vast.ai/manage-keys/ and set VAST_API_KEY, or rent what can end itself: with run_type ssh or jupyter",
+		}
+	case !slices.Contains(by, guard.ByReaper):
+		p.Warnings = append(p.Warnings, "nothing ends this lease when no server runs: vast-mcp reap would, on a machine that is always on")
+	}
+	return nil
+}

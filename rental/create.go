@@ -144,8 +144,11 @@ func (d *Desk) waitForOther(ctx context.Context, g *guard.Grant) error {
 // order sends the one request that rents. The compare-and-swap before it makes
 // sure that no other process does; whoever loses it sends nothing.
 func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, error) {
-	order := wireOrder(r, g.Plan())
-	err := g.Move(ctx, journal.Sent, func(in *journal.Intent) {
+	order, err := d.wireOrder(ctx, r, g.Plan())
+	if err != nil {
+		return Result{}, errors.Join(err, g.GiveBack(ctx, "never sent", journal.Prepared))
+	}
+	err = g.Move(ctx, journal.Sent, func(in *journal.Intent) {
 		in.SentAt, in.Within = d.moment(), d.orderWithin
 	}, journal.Prepared)
 	if err != nil {
@@ -154,7 +157,7 @@ func (d *Desk) order(ctx context.Context, g *guard.Grant, r Request) (Result, er
 	faultpoint.Hit(faultpoint.Sent)
 	sending, cancel := context.WithTimeout(ctx, d.orderWithin)
 	defer cancel()
-	id, err := d.client.Instances.Create(sending, r.Offer, order)
+	id, err := d.calm.Instances.Create(sending, r.Offer, order)
 	faultpoint.Hit(faultpoint.Ordered)
 	ctx, done := context.WithTimeout(ctx, settleWithin)
 	defer done()
@@ -186,19 +189,32 @@ func (r Request) scrub(err error) error {
 // shortestSecret keeps words like "1" and "-p" readable.
 const shortestSecret = 4
 
-func wireOrder(r Request, p guard.Plan) vast.CreateInstance {
+// wireOrder is the order as it is sent. A template's own script is read again:
+// plans are journaled, and scripts hold secrets.
+func (d *Desk) wireOrder(ctx context.Context, r Request, p guard.Plan) (vast.CreateInstance, error) {
 	env, _ := r.wireEnv() // checked when it was planned
+	onStart := r.OnStart
+	if p.Backstop {
+		var template vast.Template
+		if r.TemplateHash != "" && onStart == "" {
+			var err error
+			if template, err = d.client.Templates.Get(ctx, r.TemplateHash); err != nil {
+				return vast.CreateInstance{}, err
+			}
+		}
+		onStart, _ = withBackstop(d.client.Origin(), p.Nonce, r.ownOnStart(template))
+	}
 	if r.TemplateHash == "" {
 		env[nonceEnv] = p.Nonce
 	}
 	order := vast.CreateInstance{
-		Image: r.Image, TemplateHash: r.TemplateHash, Label: p.Label, OnStart: r.OnStart, RunType: p.Memo,
+		Image: r.Image, TemplateHash: r.TemplateHash, Label: p.Label, OnStart: onStart, RunType: p.Memo,
 		ImageLogin: r.ImageLogin, DiskGB: r.DiskGB, Env: env, BidPerHour: r.BidPerHour,
 	}
 	if r.RunType == RunArgs {
 		order.Args = []string{}
 	}
-	return order
+	return order, nil
 }
 
 // nonceEnv is the variable that carries the nonce into the instance: a second

@@ -24,13 +24,15 @@ type Config struct {
 	EnforcedBy  []string      // who ends leases; empty: nobody
 	OrderWithin time.Duration // how long an order may stay on the wire
 	Fingerprint string        // of the API key, names the realm when the account cannot be read
+	Session     bool          // the key is a login's, and ends with it
 	ReadOnly    bool          // nothing is removed or relabelled while settling
 }
 
 // Desk prices and carries out what costs money or ends something. It is safe
 // for concurrent use.
 type Desk struct {
-	client      *vast.Client
+	client      *vast.Client // goes first: finds out what became of orders, and ends
+	calm        *vast.Client // waits its turn: what is planned, told and ordered
 	journal     *journal.Journal
 	clock       vast.Clock
 	log         *slog.Logger
@@ -39,9 +41,12 @@ type Desk struct {
 	fingerprint string
 	enforcedBy  []string
 	readOnly    bool
+	session     bool
 
 	working sync.WaitGroup // orders on the wire, which outlive their calls
+	asking  chan struct{}  // holds one: who reads the account, which the others then share
 	labels  locks          // held by whoever reads a label to write it anew
+	idle    idling
 
 	mu     sync.Mutex
 	realm  string
@@ -55,9 +60,9 @@ type Desk struct {
 // New returns a Desk. It sends nothing.
 func New(c Config) *Desk {
 	return &Desk{
-		client: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
-		policy: c.Policy, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint, readOnly: c.ReadOnly,
-		parked: parked{},
+		client: c.Client.Urgent(), calm: c.Client, journal: c.Journal, clock: c.Clock, log: c.Log,
+		policy: c.Policy, enforcedBy: c.EnforcedBy, orderWithin: c.OrderWithin, fingerprint: c.Fingerprint, readOnly: c.ReadOnly, session: c.Session,
+		asking: make(chan struct{}, 1), parked: parked{},
 	}
 }
 
@@ -98,15 +103,34 @@ func RealmOfKey(origin, fingerprint string) string { return origin + "#key:" + f
 // and warn of little credit, and decide nothing.
 const userFresh = 10 * time.Second
 
-// account reads the account, and on the way learns the realm. A key that may
-// not read it, but is a key, has a realm of its own.
+// account is the account as it was within the last seconds. However many ask,
+// one request goes out, and first: without a realm no lease is known.
 func (d *Desk) account(ctx context.Context) (vast.User, error) {
-	d.mu.Lock()
-	user, at := d.user, d.userAt
-	d.mu.Unlock()
-	if !at.IsZero() && d.clock.Now().Sub(at) < userFresh {
+	if user, fresh := d.knownUser(); fresh {
 		return user, nil
 	}
+	select {
+	case d.asking <- struct{}{}:
+		defer func() { <-d.asking }()
+	case <-ctx.Done():
+		return vast.User{}, ctx.Err()
+	}
+	if user, fresh := d.knownUser(); fresh {
+		return user, nil
+	}
+	return d.readUser(ctx)
+}
+
+// knownUser is the account as it was read last, without asking.
+func (d *Desk) knownUser() (user vast.User, fresh bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.user, !d.userAt.IsZero() && d.clock.Now().Sub(d.userAt) < userFresh
+}
+
+// readUser reads the account, and on the way learns the realm. A key that may
+// not read it, but is a key, has a realm of its own.
+func (d *Desk) readUser(ctx context.Context) (vast.User, error) {
 	user, err := d.client.Account.Current(ctx)
 	realm := RealmOf(d.client.Origin(), user)
 	if errors.Is(err, vast.Denied) {

@@ -50,15 +50,15 @@ type hold struct {
 	shared  bool // another instance carries the same nonce
 }
 
-// Enforce ends the instances among rows, a complete list that was just read,
-// whose lease is over, and puts back leases that somebody took out of a label.
+// Enforce ends the instances among rows, a complete list that was begun that
+// long ago, whose lease is over, and puts back leases that somebody took out of a label.
 // Instances without a lease are let be. It goes by the API's clock, and does
 // its work without a journal too: then only labels count.
 //
 // What it did was asked for, not seen. left is what rows did not show at rest or
 // gone though its lease is over, and what cannot be judged or was not done: the
 // next look tells.
-func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance) (did, left []Ending) {
+func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance, age time.Duration) (did, left []Ending) {
 	now := d.apiNow()
 	d.recall(ctx, rows)
 	holds, left := d.holds(ctx, rows, now)
@@ -67,7 +67,7 @@ func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance) (did, left []E
 	if due < 0 {
 		due = len(holds)
 	}
-	did = d.stopAtOnce(ctx, holds[:due])
+	did = d.stopAtOnce(ctx, holds[:due], now.Add(-age))
 	for _, h := range holds[:due] {
 		if ending, acted := d.end(ctx, h, did); acted {
 			did = append(did, ending)
@@ -154,11 +154,11 @@ func (d *Desk) granted(ctx context.Context) (granted map[int64]journal.Lease) {
 // before. More that run would wait for each other too long.
 const fewDue = 8
 
-// stopAtOnce stops what runs among holds, all due, if it is much. That each
-// lease is still the same shows by the list: one that is over is not extended
-// any more, and the list is younger than the grace.
-func (d *Desk) stopAtOnce(ctx context.Context, due []hold) (did []Ending) {
-	running := slices.DeleteFunc(slices.Clone(due), func(h hold) bool { return !Running(h.row) })
+// stopAtOnce stops what runs among holds, all due, if it is much. Only where the
+// lease was over when the list was begun, which shows that it is still the same:
+// one that is over is not extended any more.
+func (d *Desk) stopAtOnce(ctx context.Context, due []hold, listed time.Time) (did []Ending) {
+	running := slices.DeleteFunc(slices.Clone(due), func(h hold) bool { return !Running(h.row) || listed.Before(h.tail.Until) })
 	if len(running) <= fewDue {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 // way. Charges and credit that cannot be read are left out, and said to be.
 func (d *Desk) Exposure(ctx context.Context, need guard.Need) (guard.Exposure, error) {
 	at := d.clock.Now()
-	list, err := d.client.Instances.All(ctx)
+	list, err := d.calm.Instances.All(ctx)
 	if err != nil {
 		return guard.Exposure{}, err
 	}
@@ -99,13 +99,6 @@ func (d *Desk) credit(ctx context.Context) (*usd.Amount, error) {
 		return nil, err
 	}
 	return new(usd.Floor(user.Credit)), nil
-}
-
-// lastUser is the account as it was read last, without asking.
-func (d *Desk) lastUser() vast.User {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.user
 }
 
 // autobillWarnings says that the credit does not end what can be spent.

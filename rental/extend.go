@@ -31,7 +31,7 @@ const sameEnd = 5 * time.Minute
 // What costs nothing is free: a lease that is as long already, and one whose end
 // erases nothing any more.
 func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, error) {
-	row, err := d.client.Instances.Get(ctx, r.Instance)
+	row, err := d.calm.Instances.Get(ctx, r.Instance)
 	if err != nil {
 		return guard.Plan{}, err
 	}
@@ -48,7 +48,7 @@ func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, err
 	p := guard.Plan{
 		Kind: guard.KindExtend, Instance: int64(row.ID), Rental: old.Nonce, Nonce: NewNonce(now),
 		Binding: "extends " + old.String(), Until: tail.Until, OnExpiry: tail.OnExpiry, Lease: tail.Until.Sub(old.Until),
-		GPUs: row.NumGPUs, Image: row.Image, Place: row.Geolocation, EnforcedBy: d.enforcers(ctx),
+		GPUs: row.NumGPUs, Image: row.Image, Place: row.Geolocation, EnforcedBy: andItself(d.enforcers(ctx), row),
 		DiskRate: usd.Ceil(row.DiskPerHour), UploadPerGB: micro(row.UploadPerGB), DownloadPerGB: micro(row.DownloadPerGB),
 	}
 	p.Facts = []guard.Fact{{Name: "lease", Value: fmt.Sprintf("now until %s, then %s", old.Until.Format(time.RFC3339), old.OnExpiry)}}
@@ -56,14 +56,16 @@ func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, err
 	case p.Lease > 0:
 		p.Rate, p.Ahead, p.Before = readable(row.PerHour), ahead, readable(row.PerHour).For(old.Until.Sub(beganAt(row, old)))
 		p.Summary = fmt.Sprintf("Extend the lease of instance %d, %dx %s, by %s, until %s, then %s", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), p.Lease, tail.Until.Format(time.RFC3339), tail.OnExpiry)
-		p.Warnings = autobillWarnings(d.lastUser())
+		user, _ := d.knownUser()
+		p.Warnings = autobillWarnings(user)
+		err = d.outlive(&p)
 	case tail.OnExpiry == old.OnExpiry:
 		p.Free, p.Summary = true, fmt.Sprintf("The lease of instance %d ends at %s already", row.ID, old.Until.Format(time.RFC3339))
 	default:
 		p.Free = tail.OnExpiry == OnExpiryStop
 		p.Summary = fmt.Sprintf("At the end of its lease, at %s, %s instance %d instead of %s", old.Until.Format(time.RFC3339), tail.OnExpiry, row.ID, old.OnExpiry)
 	}
-	return p, nil
+	return p, err
 }
 
 // extendable says why a lease cannot be extended.

@@ -37,9 +37,7 @@ type Tail struct {
 	IdleMinutes int // zero: idling is not looked at
 }
 
-func tailPattern() *regexp.Regexp {
-	return regexp.MustCompile(` ?\[vm:([0-9a-z]{16}) until:(\S{20}) (stop|destroy)(?: idle:(\d{1,4})m)?\]\s*$`)
-}
+var tailPattern = regexp.MustCompile(` ?\[vm:([0-9a-z]{16}) until:(\S{20}) (stop|destroy)(?: idle:(\d{1,4})m)?\]\s*$`)
 
 // String is the tail in its brackets.
 func (t Tail) String() string {
@@ -56,7 +54,7 @@ const tailMark = "[vm:"
 // ParseLabel splits a label into its text and its tail; ok is false when it has
 // none. Anything but exactly one well-formed tail at the very end is no tail.
 func ParseLabel(label string) (text string, t Tail, ok bool) {
-	at := tailPattern().FindStringSubmatchIndex(label)
+	at := tailPattern.FindStringSubmatchIndex(label)
 	if at == nil || strings.Count(label, tailMark) != 1 {
 		return label, Tail{}, false
 	}

@@ -63,7 +63,7 @@ func (d *Desk) Leases(ctx context.Context) (Leases, error) {
 func (d *Desk) leased(s *survey, h hold, b bills, by []string) Leased {
 	l := Leased{
 		Instance: h.row, Until: h.tail.Until, OnExpiry: h.tail.OnExpiry, IdleMinutes: h.tail.IdleMinutes, Left: h.tail.Until.Sub(s.now),
-		Lost: !h.written, Rate: rateOf(h.row), Spent: s.spentOn(h.row, b), EnforcedBy: by,
+		Lost: !h.written, Rate: rateOf(h.row), Spent: s.spentOn(h.row, b), EnforcedBy: andItself(by, h.row),
 	}
 	if !l.Over() || !Running(h.row) {
 		l.Most = new(l.Rate.For(l.Left))

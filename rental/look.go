@@ -176,7 +176,7 @@ func (d *Desk) lookAgain(ctx context.Context, g *guard.Grant) (Result, error) {
 func (d *Desk) still(ctx context.Context, g *guard.Grant) (Result, error) {
 	in := g.Intent()
 	var rows []vast.Instance
-	row, err := d.client.Instances.Get(ctx, vast.InstanceID(in.Instance))
+	row, err := d.calm.Instances.Get(ctx, vast.InstanceID(in.Instance))
 	if err == nil {
 		rows = append(rows, row)
 	} else if !errors.Is(err, vast.NotFound) {

@@ -52,7 +52,7 @@ func (d *Desk) Orphans(ctx context.Context) (Orphans, error) {
 		return Orphans{}, err
 	}
 	o := Orphans{Open: s.open, Record: s.record, Now: s.now}
-	volumes, err := d.client.Volumes.List(ctx)
+	volumes, err := d.calm.Volumes.List(ctx)
 	if err != nil {
 		d.log.Warn("volumes cannot be read", "err", err)
 		o.NoVolumes = true

@@ -33,11 +33,11 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 	}
 	var template vast.Template
 	if r.TemplateHash != "" {
-		if template, err = d.client.Templates.Get(ctx, r.TemplateHash); err != nil {
+		if template, err = d.calm.Templates.Get(ctx, r.TemplateHash); err != nil {
 			return guard.Plan{}, err
 		}
 	}
-	offer, err := d.client.Offers.Get(ctx, r.Offer, r.DiskGB, pricing)
+	offer, err := d.calm.Offers.Get(ctx, r.Offer, r.DiskGB, pricing)
 	if err != nil {
 		return guard.Plan{}, err
 	}
@@ -51,7 +51,8 @@ func (d *Desk) PlanCreate(ctx context.Context, r Request) (guard.Plan, error) {
 		p.Image = cmp.Or(r.Image, template.Image)
 		p.Facts = append(p.Facts, guard.Fact{Name: "template", Value: fmt.Sprintf("%q", plain.Line(template.Name, 80))})
 	}
-	return p, nil
+	d.fitBackstop(&p, r, template)
+	return p, d.outlive(&p)
 }
 
 // fits checks the request against the offer.
@@ -80,13 +81,13 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 	if text == "" {
 		text = ownerName(u)
 	}
-	tail := Tail{Nonce: NewNonce(now), Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry}
+	tail := Tail{Nonce: NewNonce(now), Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: r.IdleMinutes}
 	p := guard.Plan{
 		Kind:    guard.KindCreate,
 		Summary: fmt.Sprintf("Rent %dx %s in %s, %s, for %g h", o.NumGPUs, plain.Line(o.GPUName, 40), region.Place(o.Geolocation, "an unknown place"), kind, lease.Hours()),
 		Rate:    rate, Lease: lease, DiskRate: disk, GPUs: o.NumGPUs, Place: o.Geolocation, Image: r.Image,
 		UploadPerGB: micro(o.UploadPerGB), DownloadPerGB: micro(o.DownloadPerGB),
-		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Machine: int64(o.MachineID), Until: tail.Until, OnExpiry: tail.OnExpiry,
+		Nonce: tail.Nonce, Label: FormatLabel(text, tail, maxLabel), Offer: int64(o.ID), Machine: int64(o.MachineID), Until: tail.Until, OnExpiry: tail.OnExpiry, IdleMinutes: tail.IdleMinutes,
 		Binding: fmt.Sprintf("machine %d, %dx %s, %s, %s", o.MachineID, o.NumGPUs, o.GPUName, o.Geolocation, kind),
 		Memo:    r.wireRunType(o),
 	}
@@ -97,10 +98,8 @@ func (d *Desk) planCreate(r Request, o vast.Offer, u vast.User) guard.Plan {
 		{Name: "label", Value: fmt.Sprintf("%q", cleanText(text))},
 	}
 	p.Facts = append(p.Facts, r.runs()...)
-	p.Facts = append(p.Facts,
-		guard.Fact{Name: "traffic", Value: fmt.Sprintf("$%.4f/GB up, $%.4f/GB down", o.UploadPerGB, o.DownloadPerGB)},
-		leaseFact(lease, tail),
-	)
+	p.Facts = append(p.Facts, guard.Fact{Name: "traffic", Value: fmt.Sprintf("$%.4f/GB up, $%.4f/GB down", o.UploadPerGB, o.DownloadPerGB)})
+	p.Facts = append(p.Facts, leaseFacts(lease, tail)...)
 	p.Warnings = createWarnings(p, o, u)
 	return p
 }
@@ -119,9 +118,13 @@ func readable(dollars float64) usd.Amount {
 	return usd.Ceil(dollars)
 }
 
-// leaseFact says when the rental is meant to end, and how.
-func leaseFact(lease time.Duration, t Tail) guard.Fact {
-	return guard.Fact{Name: "lease", Value: fmt.Sprintf("%g h, until %s, then %s", lease.Hours(), t.Until.Format(time.RFC3339), t.OnExpiry)}
+// leaseFacts say when the rental is meant to end, and how.
+func leaseFacts(lease time.Duration, t Tail) []guard.Fact {
+	all := []guard.Fact{{Name: "lease", Value: fmt.Sprintf("%g h, until %s, then %s", lease.Hours(), t.Until.Format(time.RFC3339), t.OnExpiry)}}
+	if t.IdleMinutes > 0 {
+		all = append(all, guard.Fact{Name: "idle", Value: fmt.Sprintf("stopped when its GPUs idle for %d min", t.IdleMinutes)})
+	}
+	return all
 }
 
 // runs says what will run there. Values of variables, and scripts, may hold

@@ -1,6 +1,7 @@
 package rental
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -66,7 +67,7 @@ func (d *Desk) writeLease(ctx context.Context, id vast.InstanceID, lost string, 
 		if !leased && !leavesRoom(text, t) {
 			return "", noRoom()
 		}
-		t.IdleMinutes = old.IdleMinutes
+		t.IdleMinutes = cmp.Or(t.IdleMinutes, old.IdleMinutes)
 		return FormatLabel(textOf(label, lost), t, maxForeignLabel), nil
 	})
 	return err

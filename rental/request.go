@@ -34,6 +34,7 @@ type Request struct {
 	BidPerHour   float64 // dollars for the whole instance; zero rents on demand
 	LeaseHours   float64 // zero: the owner's default
 	OnExpiry     string
+	IdleMinutes  int // it is stopped when its GPUs idle for so long; zero: idling is not looked at
 }
 
 // BadRequest says which argument cannot be used and what to write instead.

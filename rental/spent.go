@@ -47,7 +47,7 @@ func (d *Desk) bills(ctx context.Context, now time.Time, began []float64, types 
 		b.since = oldest
 	}
 	query := vast.ChargeQuery{From: b.since, To: midnight(now).Add(24 * time.Hour), Types: types}
-	for c, err := range d.client.Billing.Charges(ctx, query) {
+	for c, err := range d.calm.Billing.Charges(ctx, query) {
 		if err != nil {
 			d.log.Warn("what was charged cannot be read: it is estimated", "err", err)
 			b.unread = true

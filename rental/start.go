@@ -1,6 +1,7 @@
 package rental
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,15 +17,16 @@ import (
 
 // StartRequest is which instance to start, and its new lease.
 type StartRequest struct {
-	Instance   vast.InstanceID
-	LeaseHours float64 // zero: the owner's default
-	OnExpiry   string
+	Instance    vast.InstanceID
+	LeaseHours  float64 // zero: the owner's default
+	OnExpiry    string
+	IdleMinutes int // as in Request; zero: as in the lease before
 }
 
 // PlanStart prices a start. Starting what runs already is free and does
 // nothing.
 func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error) {
-	row, err := d.client.Instances.Get(ctx, r.Instance)
+	row, err := d.calm.Instances.Get(ctx, r.Instance)
 	if err != nil {
 		return guard.Plan{}, err
 	}
@@ -36,22 +38,23 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	}
 	text, old, leased := ParseLabel(row.Label)
 	lease := d.leaseOf(r.LeaseHours)
-	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: old.IdleMinutes}
+	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: cmp.Or(r.IdleMinutes, old.IdleMinutes)}
 	if !leased && !leavesRoom(text, tail) {
 		return p, noRoom()
 	}
 	p.Kind, p.Lease, p.Rate = guard.KindStart, lease, readable(row.PerHour)
 	p.DiskRate, p.GPUs, p.Image, p.Place = usd.Ceil(row.DiskPerHour), row.NumGPUs, row.Image, row.Geolocation
-	p.Warnings = autobillWarnings(d.lastUser())
+	user, _ := d.knownUser()
+	p.Warnings = autobillWarnings(user)
 	p.UploadPerGB, p.DownloadPerGB = micro(row.UploadPerGB), micro(row.DownloadPerGB)
-	p.EnforcedBy = d.enforcers(ctx)
-	p.Until, p.OnExpiry, p.Label = tail.Until, tail.OnExpiry, FormatLabel(text, tail, maxForeignLabel)
-	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
-	p.Facts = []guard.Fact{
-		{Name: "label", Value: plain.Line(text, 80)},
-		leaseFact(lease, tail),
+	p.EnforcedBy = andItself(d.enforcers(ctx), row)
+	if carries(row) && r.OnExpiry == OnExpiryDestroy {
+		p.Warnings = append(p.Warnings, "the instance itself only stops at the end of this lease: it destroys itself under none but the one that it was rented under")
 	}
-	return p, nil
+	p.Until, p.OnExpiry, p.IdleMinutes, p.Label = tail.Until, tail.OnExpiry, tail.IdleMinutes, FormatLabel(text, tail, maxForeignLabel)
+	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
+	p.Facts = append([]guard.Fact{{Name: "label", Value: plain.Line(text, 80)}}, leaseFacts(lease, tail)...)
+	return p, d.outlive(&p)
 }
 
 // Start carries out a granted start: the label with its lease first, read back,
@@ -107,7 +110,7 @@ const startTries = 3
 func (d *Desk) startLeased(ctx context.Context, g *guard.Grant, id vast.InstanceID, lost bool) (Result, error) {
 	var err error
 	for range startTries {
-		if err = d.client.Instances.Start(ctx, id); err == nil || !vast.Uncertain(err) {
+		if err = d.calm.Instances.Start(ctx, id); err == nil || !vast.Uncertain(err) {
 			break
 		}
 		lost = true

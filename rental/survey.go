@@ -37,7 +37,7 @@ type survey struct {
 // said of it is stale. A journal that cannot be read is left out, and that is
 // said.
 func (d *Desk) survey(ctx context.Context) (*survey, error) {
-	rows, err := d.client.Instances.All(ctx)
+	rows, err := d.calm.Instances.All(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -30,8 +30,9 @@ func (r *room) instances(ctx context.Context) (string, error) {
 		return "", err
 	}
 	whole := fleet{Instances: []view.Instance{}, Total: len(all)}
+	idle := r.Idle.Since(ctx, all...)
 	for _, in := range all {
-		whole.Instances = append(whole.Instances, view.OfInstance(in, r.APIClock.ServerTime()))
+		whole.Instances = append(whole.Instances, view.OfInstance(in, r.APIClock.ServerTime()).Idling(idle[in.ID]))
 		whole.PerHour = whole.PerHour.Add(view.RateNow(in))
 	}
 	return fit(min(len(all), mostRows), func(rows int) any {
@@ -49,7 +50,7 @@ func (r *room) instance(ctx context.Context, id vast.InstanceID) (string, error)
 	if err != nil {
 		return "", err
 	}
-	return encode(view.OfInstance(in, r.APIClock.ServerTime()))
+	return encode(view.OfInstance(in, r.APIClock.ServerTime()).Idling(r.Idle.Since(ctx, in)[id]))
 }
 
 // logTail is how many lines of a log are read.
@@ -85,7 +86,7 @@ func (r *room) account(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return encode(view.OfAccount(user, all, r.InForce(ctx).Policy, r.Sandbox))
+	return encode(view.OfAccount(user, all, r.Idle.Since(ctx, all...), r.InForce(ctx).Policy, r.Sandbox))
 }
 
 // billed is vast://billing.

@@ -49,6 +49,7 @@ type Deps struct {
 	APIClock  APIClock
 	InForce   func(ctx context.Context) guard.InForce
 	Standing  func(ctx context.Context, need guard.Need) (guard.Standing, error)
+	Idle      view.Idle
 	Sandbox   bool
 	Explain   func(error) *tool.Failure // the API's errors in plain words; nil for others
 	Log       *slog.Logger              // gets the errors that Explain does not know

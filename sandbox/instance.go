@@ -121,6 +121,9 @@ func (row *instanceRow) describeLoad(c *contract, m *machine, now time.Time) {
 	}
 	d := newDice(uint64(c.ID), fmt.Sprintf("load %d", now.Unix()/30))
 	busy := d.between(0.55, 0.99)
+	if c.mishap() == noWork {
+		busy = d.between(0, 0.02)
+	}
 	row.GPUUtil, row.GPUTemp = new(round(busy*100, 0)), new(round(34+busy*40, 0))
 	row.CPUUtil = new(round(busy*d.between(20, 60), 1))
 	row.MemUsage, row.VMemUsage = new(round(limit*d.between(0.1, 0.4), 2)), new(round(limit*d.between(0.4, 0.6), 2))

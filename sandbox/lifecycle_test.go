@@ -54,6 +54,23 @@ func TestBootGoesThroughItsPhases(t *testing.T) {
 	require.Equal(t, []any{[]any{"-p 8000:8000", "1"}, []any{"TZ", "UTC"}}, row["extra_env"])
 }
 
+// TestGPUsWithoutWork: they do nothing for as long as the container is up, and
+// cost as much.
+func TestGPUsWithoutWork(t *testing.T) {
+	r := newRig(t, sandbox.Options{})
+	for image, works := range map[string]bool{"sandbox/idle:latest": false, "pytorch/pytorch": true} {
+		id := r.rent(r.cheap(nil)[3]["id"], obj{"image": image})
+		r.until(id, "running", 8*time.Minute)
+		for range 20 {
+			r.pass(time.Minute)
+			row := r.instance(id)
+			require.Equal(t, works, row["gpu_util"].(float64) > 50, "%s: %v", image, row["gpu_util"])
+			require.Equal(t, !works, row["gpu_util"].(float64) < 3)
+		}
+		require.Contains(t, r.billed(id), "gpu")
+	}
+}
+
 // Others wait eight market minutes for a boot: none may take longer.
 func TestBootsAreCalm(t *testing.T) {
 	r := newRig(t, sandbox.Options{Credit: 1000, LegacyList: 200})

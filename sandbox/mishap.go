@@ -17,6 +17,7 @@ const (
 	noStart  mishap = "no-start"  // the container can't be given its GPUs
 	shortRun mishap = "short-run" // the container's command ends
 	lostHost mishap = "lost-host" // the host goes offline, and comes back
+	noWork   mishap = "idle"      // the container runs, and its GPUs do nothing
 )
 
 const (
@@ -30,7 +31,7 @@ func (l launch) mishap() mishap {
 	repo, _ := splitImage(l.Image)
 	name, _ := strings.CutPrefix(repo, "sandbox/")
 	switch m := mishap(name); m {
-	case deadHost, noStart, shortRun, lostHost:
+	case deadHost, noStart, shortRun, lostHost, noWork:
 		return m
 	default:
 		return noMishap

@@ -15,11 +15,12 @@ type account struct {
 	billing   Billing
 	clock     APIClock
 	inForce   func(ctx context.Context) guard.InForce
+	idle      view.Idle
 	sandbox   bool
 }
 
 func accountTools(d Deps) []tool.Tool {
-	a := &account{user: d.Account, instances: d.Instances, billing: d.Billing, clock: d.APIClock, inForce: d.InForce, sandbox: d.Sandbox}
+	a := &account{user: d.Account, instances: d.Instances, billing: d.Billing, clock: d.APIClock, inForce: d.InForce, idle: d.Idle, sandbox: d.Sandbox}
 	return []tool.Tool{
 		tool.Read(tool.Spec{Name: "get_account", Title: "Get account", Doc: "Credit, what all instances cost per hour, how long the credit lasts, and the owner's limits."}, a.get),
 		tool.Read(tool.Spec{Name: "get_spending", Title: "Get spending", Doc: "What was charged, by day, instance and kind. Rows of live instances lag."}, a.spending),
@@ -35,7 +36,7 @@ func (a *account) get(ctx context.Context, _ tool.Call, _ struct{}) (view.Accoun
 	if err != nil {
 		return view.Account{}, err
 	}
-	return view.OfAccount(user, all, a.inForce(ctx).Policy, a.sandbox), nil
+	return view.OfAccount(user, all, a.idle.Since(ctx, all...), a.inForce(ctx).Policy, a.sandbox), nil
 }
 
 // spendingInput is what get_spending takes.

@@ -27,13 +27,14 @@ type createInput struct {
 	BidPerHour   float64           `json:"bid_dollars_per_hour,omitempty" jsonschema:"minimum=0" jsonschema_description:"rents interruptible at this price"`
 	LeaseHours   float64           `json:"lease_hours,omitempty" jsonschema:"minimum=0.1" jsonschema_description:"how long it may live; has a default"`
 	OnExpiry     string            `json:"on_expiry" jsonschema:"default=stop,enum=stop,enum=destroy" jsonschema_description:"when the lease ends"`
+	StopWhenIdle int               `json:"stop_when_idle_minutes,omitempty" jsonschema:"minimum=1,maximum=9999" jsonschema_description:"stop it when its GPUs idle so long"`
 }
 
 func (in createInput) request() rental.Request {
 	return rental.Request{
 		Offer: in.OfferID, Image: in.Image, TemplateHash: in.TemplateHash, DiskGB: in.DiskGB, Env: in.Env, Ports: in.Ports,
 		OnStart: in.OnStart, RunType: in.RunType, ImageLogin: in.ImageLogin, Label: in.Label,
-		BidPerHour: in.BidPerHour, LeaseHours: in.LeaseHours, OnExpiry: in.OnExpiry,
+		BidPerHour: in.BidPerHour, LeaseHours: in.LeaseHours, OnExpiry: in.OnExpiry, IdleMinutes: in.StopWhenIdle,
 	}
 }
 
@@ -75,13 +76,14 @@ func (i *instances) create(ctx context.Context, _ tool.Call, g *guard.Grant, in 
 
 // startInput is what start_instance takes.
 type startInput struct {
-	InstanceID vast.InstanceID `json:"instance_id" jsonschema:"minimum=1" jsonschema_description:"id"`
-	LeaseHours float64         `json:"lease_hours,omitempty" jsonschema:"minimum=0.1" jsonschema_description:"how long it may run; has a default"`
-	OnExpiry   string          `json:"on_expiry" jsonschema:"default=stop,enum=stop,enum=destroy" jsonschema_description:"when the lease ends"`
+	InstanceID   vast.InstanceID `json:"instance_id" jsonschema:"minimum=1" jsonschema_description:"id"`
+	LeaseHours   float64         `json:"lease_hours,omitempty" jsonschema:"minimum=0.1" jsonschema_description:"how long it may run; has a default"`
+	OnExpiry     string          `json:"on_expiry" jsonschema:"default=stop,enum=stop,enum=destroy" jsonschema_description:"when the lease ends"`
+	StopWhenIdle int             `json:"stop_when_idle_minutes,omitempty" jsonschema:"minimum=1,maximum=9999" jsonschema_description:"stop it when its GPUs idle so long; default as before"`
 }
 
 func (in startInput) request() rental.StartRequest {
-	return rental.StartRequest{Instance: in.InstanceID, LeaseHours: in.LeaseHours, OnExpiry: in.OnExpiry}
+	return rental.StartRequest{Instance: in.InstanceID, LeaseHours: in.LeaseHours, OnExpiry: in.OnExpiry, IdleMinutes: in.StopWhenIdle}
 }
 
 func (i *instances) planStart(ctx context.Context, _ tool.Call, in startInput) (guard.Plan, error) {

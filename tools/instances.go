@@ -20,11 +20,12 @@ type instances struct {
 	watch   *watch.Watcher
 	volumes Volumes
 	offers  *offers
+	idle    view.Idle
 }
 
 func instanceTools(d Deps) []tool.Tool {
 	i := &instances{
-		api: d.Instances, billing: d.Billing, clock: d.APIClock, desk: d.Desk, watch: d.Watch, volumes: d.Volumes,
+		api: d.Instances, billing: d.Billing, clock: d.APIClock, desk: d.Desk, watch: d.Watch, volumes: d.Volumes, idle: d.Idle,
 		offers: &offers{market: d.Market, inForce: d.InForce},
 	}
 	return []tool.Tool{
@@ -74,7 +75,7 @@ func (i *instances) get(ctx context.Context, _ tool.Call, in idInput) (view.Inst
 		return view.Instance{}, err
 	}
 	now := i.clock.ServerTime()
-	v := view.OfInstance(row, now)
+	v := view.OfInstance(row, now).Idling(i.idle.Since(ctx, row)[row.ID])
 	v.SoFar = i.billed(ctx, row, now)
 	return v, nil
 }

@@ -250,7 +250,11 @@ func TestTheWholeAccountIsShown(t *testing.T) {
 			ids = append(ids, one.InstanceID)
 			require.InDelta(t, f.rates()[one.InstanceID], one.PerHour, 2e-6, one.Label)
 			f.fair(one.InstanceID, one.SoFar)
-			require.Equal(t, []string{}, one.EnforcedBy)
+			if one.InstanceID == stranger || one.InstanceID == copied {
+				require.Empty(t, one.EnforcedBy, "it was rented otherwise")
+				continue
+			}
+			require.Equal(t, []string{guard.ByBackstop}, one.EnforcedBy)
 		}
 		require.Equal(t, []int64{over, kept, stranger, bid, running, copied}, ids, "by their ends")
 		require.Equal(t, 4, l.Unleased)
@@ -370,12 +374,12 @@ func TestALeaseThatItsLabelLostIsALeaseAllTheSame(t *testing.T) {
 		l := f.leases()
 		require.Len(t, l.Leases, 1)
 		require.True(t, l.Leases[0].LabelLost)
-		require.Equal(t, []string{guard.ByServer}, l.Leases[0].EnforcedBy)
+		require.Equal(t, []string{guard.ByServer, guard.ByBackstop}, l.Leases[0].EnforcedBy)
 		require.Equal(t, "tidy[2J $0.00", l.Leases[0].Label)
 		require.Zero(t, f.orphans().Total)
 		said := f.says("list_leases")
 		require.Contains(t, oneLine(said), "its label lost the lease")
-		require.Contains(t, oneLine(said), "They are ended by this server while it runs.")
+		require.Contains(t, oneLine(said), "They are ended by this server while it runs, by the instance itself if its image can.")
 	})
 }
 

@@ -83,9 +83,9 @@ func (i *instances) list(ctx context.Context, _ tool.Call, in listInput) (listOu
 	if in.State != "" {
 		out.AppliedFilter["state"] = in.State
 	}
-	matching := 0
+	matching, idle := 0, i.idle.Since(ctx, rows...)
 	for _, row := range rows {
-		v := view.OfInstance(row, i.clock.ServerTime())
+		v := view.OfInstance(row, i.clock.ServerTime()).Idling(idle[row.ID])
 		out.RunningPerHour = out.RunningPerHour.Add(view.RateNow(row))
 		if in.State != "" && string(v.State) != in.State || !strings.HasPrefix(v.Label, in.Label) || int64(row.ID) <= after {
 			continue

@@ -8,6 +8,7 @@ import (
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/tool"
+	"vast-mcp/internal/view"
 	"vast-mcp/internal/watch"
 	"vast-mcp/rental"
 	"vast-mcp/vast"
@@ -69,6 +70,7 @@ type Deps struct {
 	Desk      *rental.Desk
 	Watch     *watch.Watcher
 	InForce   func(ctx context.Context) guard.InForce
+	Idle      view.Idle
 	Sandbox   bool
 }
 

@@ -13,6 +13,7 @@ type call struct {
 	query  url.Values
 	body   []byte // nil for a GET
 	header http.Header
+	urgent bool // goes ahead of those that are not
 }
 
 // answer is what came back, read to its end.

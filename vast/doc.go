@@ -45,6 +45,11 @@
 // Throttled. A single try takes a minute at most. Redirects are followed once,
 // by reads, within the same origin.
 //
+// # What goes first
+//
+// With a pace, calls wait their turn. What stops or destroys goes ahead of all
+// that waits, and so does everything that [Client.Urgent] sends.
+//
 // # Errors
 //
 // Every failed call returns an [Error]. Test for its [Code] with errors.Is,

@@ -21,7 +21,8 @@ type Operation struct {
 	Once bool
 	// Changes: it changes the account, so a lost answer is Uncertain.
 	Changes bool
-	// Urgent: goes ahead of waiting operations that are not.
+	// Urgent: it ends what costs money, and so goes ahead of waiting calls,
+	// as all calls of an urgent client do; see [Client.Urgent].
 	Urgent bool
 	// MinInterval is the gap that the API documents between two calls.
 	MinInterval time.Duration
@@ -72,11 +73,11 @@ var operations = [...]Operation{
 	},
 	opListInstances: {
 		Name: "list instances", Method: http.MethodGet, Path: "/api/v1/instances/",
-		Repeatable: true, Urgent: true, MinInterval: time.Second,
+		Repeatable: true, MinInterval: time.Second,
 	},
 	opGetInstance: {
 		Name: "get instance", Method: http.MethodGet, Path: "/api/v0/instances/{id}/",
-		Repeatable: true, Urgent: true, MinInterval: 2 * time.Second,
+		Repeatable: true, MinInterval: 2 * time.Second,
 	},
 	opStart: {
 		Name: "start instance", Method: http.MethodPut, Path: "/api/v0/instances/{id}/",

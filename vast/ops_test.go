@@ -29,8 +29,8 @@ func TestOperations(t *testing.T) {
 	for _, name := range []string{"create instance", "start instance", "reboot instance", "add ssh key"} {
 		require.False(t, byName[name].Repeatable, name)
 	}
-	for _, name := range []string{"stop instance", "stop instances", "destroy instance", "destroy instances", "list instances", "get instance"} {
-		require.True(t, byName[name].Urgent, name)
+	for _, op := range ops {
+		require.Equal(t, slices.Contains([]string{"stop instance", "stop instances", "destroy instance", "destroy instances"}, op.Name), op.Urgent, op.Name)
 	}
 	require.Equal(t, 4500*time.Millisecond, byName["create instance"].MinInterval)
 }

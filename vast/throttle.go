@@ -2,14 +2,15 @@ package vast
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Pace is how fast a client may send. Its zero value sets no limit.
 type Pace struct {
-	// Burst requests may go out at once, then one per Every; 0 of either
-	// means no common limit.
+	// Burst requests may go out at once, and never more than that within
+	// Burst times Every; 0 of either means no common limit.
 	Burst int
 	Every time.Duration
 	// Intervals keeps each operation's MinInterval.
@@ -17,8 +18,7 @@ type Pace struct {
 }
 
 // LivePace is the pace that the production API bears: the documented
-// interval of each operation, and a common budget of a burst of 5 requests,
-// then one per 2 seconds.
+// interval of each operation, and 5 requests in any 10 seconds.
 func LivePace() Pace {
 	return Pace{Burst: 5, Every: 2 * time.Second, Intervals: true}
 }
@@ -26,9 +26,9 @@ func LivePace() Pace {
 // throttle makes calls wait their turn. A call whose turn would come after
 // the deadline of its context is not sent.
 func throttle(pace Pace, clock Clock, next exchange) exchange {
-	t := &turns{pace: pace, clock: clock, free: map[string]time.Time{}}
+	t := &turns{pace: pace, clock: clock}
 	return func(ctx context.Context, c call) (answer, error) {
-		if err := t.wait(ctx, c.op); err != nil {
+		if err := t.wait(ctx, c); err != nil {
 			return answer{}, err
 		}
 		return next(ctx, c)
@@ -41,24 +41,35 @@ type turns struct {
 	clock Clock
 
 	mu     sync.Mutex
-	free   map[string]time.Time // when an endpoint may be called again
-	budget time.Time            // when the common budget is full again
+	booked []turn // by time; those of the past as long as they count
 }
 
-// wait returns when op may be sent. An urgent operation books the next turn
-// and waits for it. Another only takes a turn that is free right now and
-// looks again later otherwise, so that urgent ones pass it.
-func (t *turns) wait(ctx context.Context, op Operation) error {
+// turn is when a call goes, or went.
+type turn struct {
+	at       time.Time
+	endpoint string
+	gap      time.Duration // to other calls of the endpoint
+	urgent   bool
+}
+
+// wait returns when c may be sent. An urgent call books the first turn that is
+// free, so that urgent ones go in the order in which they came, and gives it
+// back if its caller leaves. Another only takes a turn that is free right now
+// and looks again later otherwise, so that urgent ones pass it.
+func (t *turns) wait(ctx context.Context, c call) error {
 	for {
-		d, booked := t.take(ctx, op)
+		mine, wait, booked := t.take(ctx, c)
 		switch {
-		case booked && d == 0:
+		case booked && wait == 0:
 			return nil
-		case !booked && !fits(ctx, t.clock, d):
-			return &Error{Op: op.Name, Code: Throttled, RetryAfter: d, NotSent: true}
+		case !booked && !fits(ctx, t.clock, wait):
+			return &Error{Op: c.op.Name, Code: Throttled, RetryAfter: wait, NotSent: true}
 		}
-		if err := t.clock.Sleep(ctx, d); err != nil {
-			return &Error{Op: op.Name, Code: Unavailable, NotSent: true, Err: err}
+		if err := t.clock.Sleep(ctx, wait); err != nil {
+			if booked {
+				t.giveBack(mine)
+			}
+			return &Error{Op: c.op.Name, Code: Unavailable, NotSent: true, Err: err}
 		}
 		if booked {
 			return nil
@@ -66,40 +77,90 @@ func (t *turns) wait(ctx context.Context, op Operation) error {
 	}
 }
 
-// take returns how long op has to wait, and whether that turn is now its own.
-func (t *turns) take(ctx context.Context, op Operation) (wait time.Duration, booked bool) {
+// take returns the first turn for c, how long it is until then, and whether
+// that turn is now its own.
+func (t *turns) take(ctx context.Context, c call) (mine turn, wait time.Duration, booked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock.Now()
-	at := t.next(op, now)
-	wait = at.Sub(now)
-	if wait > 0 && (!op.Urgent || !fits(ctx, t.clock, wait)) {
-		return wait, false
+	t.booked = slices.DeleteFunc(t.booked, func(b turn) bool { return !now.Before(b.at.Add(max(t.pace.window(), b.gap))) })
+	mine = turn{at: now, endpoint: c.op.endpoint(), urgent: c.urgent}
+	if t.pace.Intervals {
+		mine.gap = c.op.MinInterval
 	}
-	if t.pace.limited() {
-		t.budget = later(at, t.budget).Add(t.pace.Every)
+	mine.at = t.first(mine)
+	wait = mine.at.Sub(now)
+	if wait > 0 && (!c.urgent || !fits(ctx, t.clock, wait)) {
+		return mine, wait, false
 	}
-	t.free[op.endpoint()] = at.Add(op.MinInterval)
-	return wait, true
+	t.booked = append(t.booked, mine)
+	slices.SortStableFunc(t.booked, func(a, b turn) int { return a.at.Compare(b.at) })
+	return mine, wait, true
 }
 
-// next returns the first moment, from now on, at which op may be sent.
-func (t *turns) next(op Operation, now time.Time) time.Time {
-	at := now
-	if t.pace.limited() {
-		at = later(at, t.budget.Add(-time.Duration(t.pace.Burst-1)*t.pace.Every))
+func (t *turns) giveBack(mine turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.booked, mine); i >= 0 {
+		t.booked = slices.Delete(t.booked, i, i+1)
 	}
-	if t.pace.Intervals {
-		at = later(at, t.free[op.endpoint()])
-	}
-	return at
 }
+
+// first returns the first moment, from that of mine on, at which it is free:
+// what is not free yet becomes so when something that was booked stops to count.
+func (t *turns) first(mine turn) time.Time {
+	moments := []time.Time{mine.at}
+	for _, b := range t.booked {
+		for _, later := range []time.Duration{t.pace.window(), t.pace.quiet(), mine.gap} {
+			if at := b.at.Add(later); at.After(mine.at) {
+				moments = append(moments, at)
+			}
+		}
+	}
+	slices.SortFunc(moments, time.Time.Compare)
+	free := slices.IndexFunc(moments, func(at time.Time) bool {
+		mine.at = at
+		return t.free(mine)
+	})
+	return moments[free] // at the last of them nothing counts any more
+}
+
+// free reports whether a call may go at the moment of mine, by all that was
+// booked.
+func (t *turns) free(mine turn) bool {
+	for i, b := range t.booked {
+		// Urgent calls rarely come alone.
+		if b.urgent && !mine.urgent && mine.at.Before(b.at.Add(t.pace.quiet())) {
+			return false
+		}
+		if b.endpoint == mine.endpoint && mine.at.Sub(b.at).Abs() < mine.gap {
+			return false
+		}
+		full := i + t.pace.Burst - 1 // with those from b to there one more is too many
+		if t.pace.limited() && full < len(t.booked) && span(b.at, t.booked[full].at, mine.at) < t.pace.window() {
+			return false
+		}
+	}
+	return true
+}
+
+// span is how long the time is in which all three lie; a is not after b.
+func span(a, b, c time.Time) time.Duration { return max(b.Sub(a), c.Sub(a), b.Sub(c)) }
 
 func (p Pace) limited() bool { return p.Burst > 0 && p.Every > 0 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+// window is the time in which no more than a burst may go.
+func (p Pace) window() time.Duration {
+	if !p.limited() {
+		return 0
 	}
-	return b
+	return time.Duration(p.Burst) * p.Every
+}
+
+// quiet is how long calls that are not urgent wait behind one that is.
+func (p Pace) quiet() time.Duration {
+	if !p.limited() {
+		return 0
+	}
+	return p.Every
 }

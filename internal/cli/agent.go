@@ -47,11 +47,17 @@ func connect(ctx context.Context, app *server.App) (*agent, func() error, error)
 		_ = toAgent.CloseWithError(io.EOF)
 		served <- err
 	}()
-	a := &agent{in: bufio.NewReader(fromServer), out: toServer}
 	end := func() error {
 		_ = toServer.Close()
 		return <-served
 	}
+	a, err := introduce(fromServer, toServer)
+	return a, end, err
+}
+
+// introduce is an agent whose server is at the other end of the two streams.
+func introduce(in io.Reader, out io.Writer) (*agent, error) {
+	a := &agent{in: bufio.NewReader(in), out: out}
 	_, err := a.request("initialize", map[string]any{
 		"protocolVersion": "2025-11-25",
 		"capabilities":    map[string]any{"elicitation": map[string]any{}},
@@ -60,7 +66,7 @@ func connect(ctx context.Context, app *server.App) (*agent, func() error, error)
 	if err == nil {
 		err = a.send(rpc{Method: "notifications/initialized"})
 	}
-	return a, end, err
+	return a, err
 }
 
 // toolAnswer is what a tool's result holds.

@@ -146,6 +146,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"--approve", "anyone", "tools"}, "client"},
 		{[]string{"--default-lease", "0s", "tools"}, "longer than 0"},
 		{[]string{"--default-lease", "200h", "tools"}, "longer than --max-lease"},
+		{[]string{"--idle-after=-1m", "tools"}, "--idle-after must not be negative"},
 		{[]string{"--tools", "search_offer", "tools"}, `did you mean "search_offers"?`},
 		{[]string{"--toolsets", "nothing", "tools"}, "no toolset"},
 		{[]string{"--api-key-file", "/no/such/file", "call", "get_account"}, "no such file"},

@@ -21,20 +21,33 @@ import (
 	"vast-mcp/vast"
 )
 
-type demoCmd struct{}
+type demoCmd struct {
+	Chaos bool `help:"Lose an answer, kill a server, lose an agent and set a clock wrong, and count what is left." noenv:""`
+}
 
 // demoSpeed lets a boot of minutes pass in seconds.
 const demoSpeed = 120
 
-const demoImage = "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"
+const (
+	demoImage = "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"
+	demoPoll  = 100 * time.Millisecond
+)
 
 // Run lets an agent rent, use and end a GPU on a market in memory, over MCP.
-func (demoCmd) Run(ctx context.Context, s *session) error {
+func (c demoCmd) Run(ctx context.Context, s *session) error {
+	if c.Chaos {
+		return s.chaos(ctx)
+	}
 	market, err := sandbox.Open(sandbox.Options{Speed: demoSpeed})
 	if err != nil {
 		return err
 	}
-	app, err := s.demoApp(market)
+	clock := vast.SystemClock{}
+	client, err := vast.NewClient(market.Key(), vast.WithBaseURL(market.Origin()), vast.WithTransport(market.Transport()), vast.WithLogger(s.log))
+	if err != nil {
+		return err
+	}
+	app, err := s.demoApp(client, clock)
 	if err != nil {
 		return err
 	}
@@ -48,19 +61,16 @@ func (demoCmd) Run(ctx context.Context, s *session) error {
 	return errors.Join(err, end(), app.Close(), d.failed)
 }
 
-func (s *session) demoApp(market *sandbox.Market) (*server.App, error) {
-	client, err := vast.NewClient(market.Key(), vast.WithBaseURL(market.Origin()), vast.WithTransport(market.Transport()), vast.WithLogger(s.log))
-	if err != nil {
-		return nil, err
-	}
-	clock, key := vast.SystemClock{}, []byte(rand.Text())
+// demoApp is a server with a journal in memory.
+func (s *session) demoApp(client *vast.Client, clock vast.Clock) (*server.App, error) {
+	key := []byte(rand.Text())
 	limit := usd.Dollar
 	p := mcpPace()
 	return server.New(server.Config{
 		Version: s.version, Client: client, Journal: journal.New("", clock.Now), Clock: clock, Log: s.log,
 		Key: func() ([]byte, error) { return key, nil }, Mode: guard.Client, Sandbox: true,
 		Policy:         guard.Policy{MaxPerHour: &limit, DefaultLease: 24 * time.Hour, MaxLease: 168 * time.Hour},
-		ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order, PollEvery: 100 * time.Millisecond, EnforceEvery: time.Second,
+		ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order, PollEvery: demoPoll, EnforceEvery: time.Second,
 	})
 }
 
@@ -169,16 +179,13 @@ func (d *demo) finish(id int64) error {
 
 // account shows what the market's own ledger says, and that it adds up.
 func (d *demo) account() error {
-	entries, err := d.market.Ledger()
+	entries, err := closedLedger(d.market)
 	if err != nil {
 		return err
 	}
 	d.say("ledger", "what the market charged, to the micro-dollar:\n")
 	total := usd.Amount(0)
 	for _, e := range entries {
-		if e.End.IsZero() {
-			return fmt.Errorf("the ledger still charges %s for instance %d", e.Kind, e.InstanceID)
-		}
 		amount := usd.Amount(e.MicroDollars)
 		total = total.Add(amount)
 		d.say("", "%-8s %10s at %s/h for %s\n", e.Kind, amount, usd.Ceil(e.DollarsPerHour), e.End.Sub(e.Start).Round(time.Second))
@@ -187,11 +194,29 @@ func (d *demo) account() error {
 	if err != nil {
 		return err
 	}
-	const start = 100 * usd.Dollar
-	if usd.Amount(credit)+total != start {
-		return fmt.Errorf("the books do not balance: %s charged, %s left of %s", total, usd.Amount(credit), start)
+	return d.balance(total, usd.Amount(credit))
+}
+
+// closedLedger is the market's ledger. It fails when something still costs money.
+func closedLedger(market *sandbox.Market) ([]sandbox.Entry, error) {
+	entries, err := market.Ledger()
+	for _, e := range entries {
+		if e.End.IsZero() {
+			return nil, fmt.Errorf("the ledger still charges %s for instance %d", e.Kind, e.InstanceID)
+		}
 	}
-	d.say("", "%-8s %10s, and %s of the %s credit is left\n", "total", total, usd.Amount(credit), start)
+	return entries, err
+}
+
+// demoCredit is what a new account has.
+const demoCredit = 100 * usd.Dollar
+
+// balance is the last line of the books, and of the play.
+func (d *demo) balance(charged, left usd.Amount) error {
+	if left+charged != demoCredit {
+		return fmt.Errorf("the books do not balance: %s charged, %s left of %s", charged, left, demoCredit)
+	}
+	d.say("", "%-8s %10s, and %s of the %s credit is left\n", "total", charged, left, demoCredit)
 	d.say("", "Nothing is left running.\n")
 	return nil
 }
@@ -206,7 +231,7 @@ func (d *demo) call(tool string, args, out any) error {
 	if const80 := 100; len(line) > const80 {
 		line = line[:const80] + "..."
 	}
-	d.say("agent", "%s %s\n", tool, line)
+	d.say("agent", "\n%s %s\n", tool, line)
 	text, err := d.agent.call(tool, args, out)
 	if err != nil {
 		return err
@@ -224,25 +249,17 @@ func (d *demo) asked(question string) bool {
 
 func (d *demo) progressed(message string) { d.say("...", "%s\n", message) }
 
-// say writes text with the speaker in the margin.
+// say writes text with the speaker in the margin. A line break at its beginning
+// is an empty line above.
 func (d *demo) say(who, format string, args ...any) {
-	if who == "agent" {
-		format = "\n" + format
+	text, lead := fmt.Sprintf(format, args...), ""
+	if rest, apart := strings.CutPrefix(text, "\n"); apart {
+		text, lead = rest, "\n"
 	}
-	for i, line := range strings.SplitAfter(strings.TrimPrefix(fmt.Sprintf(format, args...), "\n"), "\n") {
-		if line == "" {
-			continue
-		}
-		margin := ""
-		if i == 0 {
-			margin = who
-		}
-		lead := ""
-		if who == "agent" && i == 0 {
-			lead = "\n"
-		}
-		if _, err := fmt.Fprintf(d.out, "%s%-7s %s", lead, margin, line); err != nil && d.failed == nil {
+	for line := range strings.Lines(text) {
+		if _, err := fmt.Fprintf(d.out, "%s%-7s %s", lead, who, line); err != nil && d.failed == nil {
 			d.failed = err
 		}
+		who, lead = "", ""
 	}
 }

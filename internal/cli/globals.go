@@ -40,6 +40,7 @@ type globals struct {
 	KeepCredit             *usd.Amount   `help:"Credit that must be left when every lease has ended." placeholder:"USD"`
 	DefaultLease           time.Duration `help:"Lease of a rental that names none." default:"24h"`
 	MaxLease               time.Duration `help:"Longest lease." default:"168h"`
+	IdleAfter              time.Duration `help:"How long GPUs idle before that is said; 0 for never." default:"30m"`
 	AllowImage             entries       `help:"Rent only with these images; * stands for anything." placeholder:"IMAGE"`
 	AllowRegion            entries       `help:"Rent only in these countries or continents." placeholder:"REGION"`
 
@@ -54,6 +55,8 @@ func (g *globals) Validate() error {
 		return errors.New("--default-lease and --max-lease must be longer than 0")
 	case g.DefaultLease > g.MaxLease:
 		return errors.New("--default-lease is longer than --max-lease")
+	case g.IdleAfter < 0:
+		return errors.New("--idle-after must not be negative")
 	case g.MaxInstances != nil && *g.MaxInstances < 0:
 		return errors.New("--max-instances must not be negative")
 	case g.Approve == string(guard.Auto) && !g.bounded():

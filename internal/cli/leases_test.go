@@ -27,7 +27,7 @@ func TestLeasesAndOrphans(t *testing.T) {
 	require.Contains(t, sandbox("leases").stdout, "No instance has a lease.")
 
 	s.rented()
-	require.Contains(t, sandbox("leases").stdout, "ended by a vast-mcp server")
+	require.Contains(t, sandbox("leases").stdout, "ended by the instance itself")
 	r = sandbox("leases", "--json")
 	require.Equal(t, 0, r.code)
 	var l struct {

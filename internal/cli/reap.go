@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"vast-mcp/internal/server"
+	"vast-mcp/vast"
 )
 
 type reapCmd struct {
@@ -49,7 +50,7 @@ func (s *session) watchLeases(ctx context.Context, app *server.App) error {
 		now := map[string]bool{}
 		for _, line := range lines(r) {
 			if now[line] = true; !said[line] {
-				_, _ = fmt.Fprintf(s.stdout, "%s %s\n", time.Now().UTC().Format(time.RFC3339), line)
+				_, _ = fmt.Fprintf(s.stdout, "%s %s\n", vast.SystemClock{}.Now().UTC().Format(time.RFC3339), line)
 			}
 		}
 		said = now

@@ -59,7 +59,7 @@ func (s *session) config(p pace) (server.Config, error) {
 	c := server.Config{
 		Version: s.version, Clock: clock, Log: s.log, Policy: s.globals.policy(), Mode: guard.Mode(s.globals.Approve),
 		Selection: s.globals.selection(), Sandbox: s.globals.Sandbox,
-		Worker: worker(), Ended: workerEnded, ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order,
+		Worker: worker(), Ended: workerEnded, ApproveCommand: s.approveCommand, AnswerWithin: p.answer, OrderWithin: p.order, IdleAfter: s.globals.IdleAfter,
 		Key: sync.OnceValues(func() ([]byte, error) { return stateKey(dir) }),
 	}
 	if c.Journal, err = s.globals.journal(); err != nil {
@@ -117,7 +117,7 @@ func (s *session) liveWorld(c *server.Config) error {
 	if s.globals.SandboxSpeed != 0 || s.globals.SandboxFresh {
 		return usage("--sandbox-speed and --sandbox-fresh need --sandbox: without it the real market is meant")
 	}
-	key, _, err := s.globals.apiKey()
+	key, from, err := s.globals.apiKey()
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
@@ -126,6 +126,7 @@ func (s *session) liveWorld(c *server.Config) error {
 		opts = append(opts, vast.WithBaseURL(url))
 	}
 	c.Fingerprint, c.PollEvery = fingerprint(key), livePoll
+	c.Session = filepath.Base(from) == sessionKeyFile
 	c.EnforceEvery = liveLeases
 	if c.Client, err = vast.NewClient(key, opts...); err != nil {
 		return usage("VAST_URL: %w", err)

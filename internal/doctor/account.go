@@ -14,7 +14,7 @@ import (
 
 // view is the account as get_account shows it, so that the two never differ.
 func (a answers) view() view.Account {
-	return view.OfAccount(a.user, a.list, guard.Policy{}, false)
+	return view.OfAccount(a.user, a.list, nil, guard.Policy{}, false)
 }
 
 func (a answers) checkInstances() Check {

@@ -27,6 +27,6 @@ const (
 func Points() []Point {
 	return []Point{
 		Quoted, Approved, Redeemed, Sent, Ordered, Answered, Seen, Rented, Told,
-		Labelled, Started, Stopping, Deleting, Undoing,
+		Labelled, Started, Extending, Relabelled, Stopping, Deleting, Undoing,
 	}
 }

@@ -171,6 +171,8 @@ func (v *victim) deed() []string {
 	switch v.point { //nolint:exhaustive // the others are on a rental's way
 	case faultpoint.Labelled, faultpoint.Started:
 		return []string{"call", "start_instance", fmt.Sprintf(`{"instance_id":%d}`, v.byHand(true))}
+	case faultpoint.Extending, faultpoint.Relabelled:
+		return []string{"call", "extend_lease", fmt.Sprintf(`{"instance_id":%d,"lease_hours":50}`, v.byHand(false))}
 	case faultpoint.Stopping:
 		return []string{"call", "stop_instance", fmt.Sprintf(`{"instance_id":%d}`, v.byHand(false))}
 	case faultpoint.Deleting:
@@ -182,12 +184,21 @@ func (v *victim) deed() []string {
 // byHand rents an instance past the program.
 func (v *victim) byHand(stopped bool) vast.InstanceID {
 	ctx := context.Background()
-	id, err := v.door.Instances.Create(ctx, v.offer, vast.CreateInstance{Image: "a/b", DiskGB: 10, RunType: "ssh"})
+	id, err := v.door.Instances.Create(ctx, v.offer, vast.CreateInstance{Image: "a/b", DiskGB: 10, RunType: "ssh", Label: v.label()})
 	v.check(err == nil, "renting by hand: %v", err)
 	if stopped {
 		v.check(v.door.Instances.Stop(ctx, id) == nil, "stopping by hand")
 	}
 	return id
+}
+
+// label is that of an instance by hand: one whose lease is to be extended has one.
+func (v *victim) label() string {
+	if v.point != faultpoint.Extending && v.point != faultpoint.Relabelled {
+		return ""
+	}
+	now := v.market.Now()
+	return rental.FormatLabel("x", rental.Tail{Nonce: rental.NewNonce(now), Until: now.Add(40 * time.Hour), OnExpiry: rental.OnExpiryStop}, 256)
 }
 
 // approved makes a call, and again with its approval where it needs one.
@@ -215,6 +226,11 @@ func (v *victim) judge(call []string, a answer) {
 		v.check(len(rows) == 0, "%v was said, and %d instances are there", a, len(rows))
 	case call[1] == "destroy_instance" && a.Status == tool.Done:
 		v.check(len(rows) == 0, "it was said to be gone, and is there")
+	case call[1] == "extend_lease" && a.Status == tool.Done:
+		for id, row := range rows {
+			_, tail, _ := rental.ParseLabel(row.Label)
+			v.check(tail.Until.Sub(v.market.Now()) > 45*time.Hour, "the lease of %d was said to be extended, and it ends at %s", id, tail.Until)
+		}
 	case call[1] == "stop_instance" && a.Status == tool.Done:
 		for id, row := range rows {
 			v.check(!rental.Running(row), "%d was said to be stopped, and runs", id)
@@ -264,7 +280,7 @@ func (v *victim) count(settled bool) {
 func (v *victim) known(open []journal.Intent, rows map[int64]vast.Instance, settled bool) {
 	rented := map[int64]bool{}
 	for _, in := range open {
-		if in.Kind == guard.KindAct {
+		if !guard.Rents(in) {
 			continue
 		}
 		rented[in.Instance] = in.State == journal.Rented
@@ -272,7 +288,7 @@ func (v *victim) known(open []journal.Intent, rows map[int64]vast.Instance, sett
 		v.check(!settled || in.State == journal.Prepared || there, "intent %s is %s as %d, which is not there", in.Nonce, in.State, in.Instance)
 	}
 	for id, row := range rows {
-		if rental.Ours(row) && settled && rental.Running(row) {
+		if rental.Ours(row) && settled && rental.Running(row) && v.label() == "" {
 			v.check(rented[id], "the journal does not know %d as rented", id)
 		}
 	}

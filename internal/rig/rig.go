@@ -37,6 +37,7 @@ type Options struct {
 	NoKey     bool                                      // no API key at all
 	Journal   *journal.Journal                          // nil: in memory
 	Transport func(http.RoundTripper) http.RoundTripper // wraps the way to the market
+	Pace      vast.Pace                                 // the zero Pace sets no limit
 	Configure func(*server.Config)                      // has the last word
 }
 
@@ -69,7 +70,7 @@ func New(t *testing.T, o Options) *Rig {
 	if o.Key != "" || o.NoKey {
 		key = o.Key
 	}
-	r.Client, err = vast.NewClient(key, vast.WithBaseURL(market.Origin()), vast.WithTransport(transport))
+	r.Client, err = vast.NewClient(key, vast.WithBaseURL(market.Origin()), vast.WithTransport(transport), vast.WithPace(o.Pace))
 	require.NoError(t, err)
 	if r.Journal == nil {
 		r.Journal = journal.New("", vast.SystemClock{}.Now)

@@ -29,6 +29,7 @@ type Config struct {
 	Log            *slog.Logger
 	Key            func() ([]byte, error) // hashes arguments in the journal
 	Fingerprint    string                 // of the API key
+	Session        bool                   // the key is a login's, and ends with it
 	Worker         string                 // names this process; see guard.Config
 	Ended          func(worker string) bool
 	Policy         guard.Policy
@@ -41,6 +42,7 @@ type Config struct {
 	OrderWithin    time.Duration                                                    // an order is given up after that time
 	PollEvery      time.Duration                                                    // between looks at an instance that somebody waits for
 	EnforceEvery   time.Duration                                                    // between looks at leases while it serves; zero: it ends none
+	IdleAfter      time.Duration                                                    // how long GPUs idle before that is said; zero: never
 	Reaper         bool                                                             // it lives to end leases, and the journal says so
 
 	// Fixtures adds what only a test suite asks for. nil adds nothing.
@@ -64,15 +66,15 @@ type App struct {
 func New(c Config) (*App, error) {
 	desk := rental.New(rental.Config{
 		Client: c.Client, Journal: c.Journal, Clock: c.Clock, Log: c.Log, Policy: c.Policy, ReadOnly: c.Selection.ReadOnly,
-		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint,
+		EnforcedBy: c.enforcers(), OrderWithin: c.OrderWithin, Fingerprint: c.Fingerprint, Session: c.Session,
 	})
 	g := guard.New(guard.Config{Journal: c.Journal, World: desk, Policy: c.Policy, Mode: c.Mode, Key: c.Key, Now: c.Clock.Now, Worker: c.Worker, Ended: c.Ended})
 	a := &App{config: c, desk: desk, guard: g}
-	watcher := watch.New(c.Client.Instances, c.Clock, c.PollEvery)
+	watcher := watch.New(source{lists: c.Client.Urgent().Instances, pages: c.Client.Instances}, c.Clock, c.PollEvery)
 	sets, err := c.Selection.Select(tools.Sets(tools.Deps{
 		Market: c.Client.Offers, Instances: c.Client.Instances, SSHKeys: c.Client.SSHKeys, Account: c.Client.Account,
 		Billing: c.Client.Billing, Volumes: c.Client.Volumes, APIClock: c.Client, Desk: desk, Watch: watcher,
-		InForce: a.inForce, Sandbox: c.Sandbox,
+		InForce: a.inForce, Idle: a.idle(), Sandbox: c.Sandbox,
 	}))
 	if err != nil {
 		return nil, err
@@ -84,6 +86,19 @@ func New(c Config) (*App, error) {
 	a.watch, a.runner, a.sets = watcher, runner, sets
 	return a, nil
 }
+
+// source is how the watcher sees instances. Lists go first: leases are ended by
+// them, and however many wait share one. A look at one instance waits its turn,
+// as any agent may ask for any number of them.
+type source struct{ lists, pages *vast.InstanceService }
+
+// Get reads one instance.
+func (s source) Get(ctx context.Context, id vast.InstanceID) (vast.Instance, error) {
+	return s.pages.Get(ctx, id)
+}
+
+// All reads all instances.
+func (s source) All(ctx context.Context) ([]vast.Instance, error) { return s.lists.All(ctx) }
 
 // localCaller names whoever talks to this process directly.
 const localCaller = "local"

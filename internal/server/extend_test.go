@@ -21,7 +21,6 @@ import (
 	"vast-mcp/internal/usd"
 	"vast-mcp/rental"
 	"vast-mcp/sandbox"
-	"vast-mcp/vast"
 )
 
 func (l *leased) tail() rental.Tail {
@@ -241,6 +240,29 @@ func TestExtensionsCommute(t *testing.T) {
 	require.Zero(t, written[0])
 }
 
+// TestASessionRentsOnlyWhatEndsItself: its key stops working some time.
+func TestASessionRentsOnlyWhatEndsItself(t *testing.T) {
+	r := rig.New(t, rig.Options{Mode: guard.Operator, Configure: func(c *server.Config) { c.Session = true }})
+	args := func(runType string) string {
+		return fmt.Sprintf(`{"offer_id":%d,"image":"a/b","run_type":%q}`, r.Offer("RTX 4090"), runType)
+	}
+	no := r.Fails(tool.InvalidArguments, "create_instance", args("args"))
+	require.Contains(t, no.Message, "two factors")
+	require.Equal(t, tool.ApprovalNeeded, r.Call("create_instance", args("ssh")).Status)
+}
+
+// TestALeaseThatEndsWithTheServerIsSaid, and that something else could outlive it.
+func TestALeaseThatEndsWithTheServerIsSaid(t *testing.T) {
+	r := rig.New(t, rig.Options{Mode: guard.Operator, Configure: endsLeases})
+	args := fmt.Sprintf(`{"offer_id":%d,"image":"a/b","run_type":"args"}`, r.Offer("RTX 4090"))
+	require.Contains(t, string(r.Call("create_instance", args).Structured), "nothing ends this lease when no server runs")
+	reaper := rig.New(t, rig.Options{Beside: r, Journal: r.Journal, Configure: func(c *server.Config) { c.Reaper, c.EnforceEvery = true, time.Minute }})
+	require.NoError(t, reaper.App.Round(t.Context()).Err)
+	said := string(r.Call("create_instance", args).Structured)
+	require.NotContains(t, said, "nothing ends this lease")
+	require.Contains(t, said, `"enforced_by":["server","reaper"]`)
+}
+
 // TestReleasedIsLetBe: the owner opted out, and nothing puts a lease back.
 func TestReleasedIsLetBe(t *testing.T) {
 	inLease(t, rental.OnExpiryDestroy, rig.Options{}, func(l *leased) {
@@ -318,6 +340,6 @@ func TestReap(t *testing.T) {
 		require.NoError(t, round.Err)
 		require.Empty(t, round.Left)
 		require.Zero(t, l.row().ID)
-		require.Equal(t, vast.InstanceID(l.id), round.Did[0].Instance)
+		require.Equal(t, l.id, round.Did[0].Instance)
 	})
 }

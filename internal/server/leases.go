@@ -52,17 +52,18 @@ type Round struct {
 	Err  error           // the list of instances could not be read, so that nothing is known
 }
 
-// Round ends leases that are over and rentals that cost more than is allowed,
-// and settles open orders, by one list of all instances. Ending comes first, for
-// it needs no journal.
+// Round ends leases that are over, rentals that cost more than is allowed and
+// those that idle for longer than their lease lets them, and settles open
+// orders, by one list of all instances. Ending comes first, for it needs no
+// journal.
 func (a *App) Round(ctx context.Context) Round {
-	rows, err := a.watch.List(ctx)
+	rows, began, err := a.watch.List(ctx)
 	if err != nil {
 		return Round{Err: err}
 	}
 	r := Round{Next: rental.NextDeadline(rows)}
-	r.Did, r.Left = a.desk.Enforce(ctx, rows)
-	r.Did = append(r.Did, a.curb(ctx, rows)...)
+	r.Did, r.Left = a.desk.Enforce(ctx, rows, a.config.Clock.Now().Sub(began))
+	r.Did = slices.Concat(r.Did, a.curb(ctx, rows), a.desk.StopIdle(ctx, rows))
 	if r.Open, err = a.desk.Open(ctx, rows); err != nil {
 		a.config.Log.Warn("open orders cannot be settled; this is tried again", "err", err)
 	}
@@ -99,23 +100,27 @@ const settleAgain = 20 * time.Second
 // Watch goes rounds until ctx ends, at the latest whenever a lease does, and
 // tells of each. It fails at once when there is no API key.
 func (a *App) Watch(ctx context.Context, tell func(Round)) error {
-	for {
+	for ctx.Err() == nil {
 		r := a.Round(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(r.Err, vast.NoKey) {
+		switch {
+		case ctx.Err() != nil: // that it was cut short is no news
+		case errors.Is(r.Err, vast.NoKey):
 			return r.Err
-		}
-		tell(r)
-		wait := a.config.EnforceEvery
-		if len(r.Open) > 0 {
-			wait = min(wait, settleAgain)
-		}
-		if a.config.Clock.Sleep(ctx, min(wait, a.untilDue(r.Next))) != nil {
-			return nil
+		default:
+			tell(r)
+			_ = a.config.Clock.Sleep(ctx, a.pause(r)) // which ends early only with ctx
 		}
 	}
+	return nil
+}
+
+// pause is how long to wait after a round.
+func (a *App) pause(r Round) time.Duration {
+	wait := min(a.config.EnforceEvery, a.untilDue(r.Next))
+	if len(r.Open) > 0 {
+		wait = min(wait, settleAgain)
+	}
+	return wait
 }
 
 // curb stops what turned out dearer than allowed.

@@ -17,7 +17,6 @@ import (
 	"vast-mcp/internal/server"
 	"vast-mcp/internal/tool"
 	"vast-mcp/rental"
-	"vast-mcp/sandbox"
 	"vast-mcp/vast"
 )
 
@@ -32,7 +31,7 @@ type leased struct {
 func inLease(t *testing.T, onExpiry string, o rig.Options, test func(l *leased)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		o.Market, o.Mode, o.Configure = sandbox.Options{Speed: 1}, guard.Operator, endsLeases
+		o.Market.Speed, o.Mode, o.Configure = 1, guard.Operator, endsLeases
 		r := rig.New(t, o)
 		ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 		ended := make(chan error, 1)
@@ -49,7 +48,7 @@ func inLease(t *testing.T, onExpiry string, o rig.Options, test func(l *leased))
 	})
 }
 
-func endsLeases(c *server.Config) { c.EnforceEvery = time.Minute }
+func endsLeases(c *server.Config) { c.EnforceEvery, c.IdleAfter = time.Minute, 30*time.Minute }
 
 // rent rents for an hour.
 func rent(t *testing.T, r *rig.Rig, onExpiry string) vast.InstanceID {
@@ -111,8 +110,8 @@ func TestTheQuoteSaysWhoEndsTheLease(t *testing.T) {
 		options rig.Options
 		says    string
 	}{
-		"a server":         {rig.Options{Configure: endsLeases, Mode: guard.Operator}, `"enforced_by":["server"]`},
-		"a single command": {rig.Options{Mode: guard.Operator}, `"enforced_by":[]`},
+		"a server":         {rig.Options{Configure: endsLeases, Mode: guard.Operator}, `"enforced_by":["server","backstop"]`},
+		"a single command": {rig.Options{Mode: guard.Operator}, `"enforced_by":["backstop"]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := rig.New(t, c.options)

@@ -68,7 +68,7 @@ func (a *App) readable() resources.Deps {
 	c := a.config
 	return resources.Deps{
 		Instances: c.Client.Instances, Account: c.Client.Account, Billing: c.Client.Billing, APIClock: c.Client,
-		InForce: a.inForce, Standing: a.guard.Standing, Sandbox: c.Sandbox, Explain: tools.Explain, Log: c.Log, Now: c.Clock.Now,
+		InForce: a.inForce, Standing: a.guard.Standing, Idle: a.idle(), Sandbox: c.Sandbox, Explain: tools.Explain, Log: c.Log, Now: c.Clock.Now,
 	}
 }
 
@@ -77,7 +77,7 @@ func (a *App) askable() prompts.Deps {
 	c := a.config
 	return prompts.Deps{
 		Instances: c.Client.Instances, Market: c.Client.Offers, Templates: c.Client.Templates, Account: c.Client.Account, Billing: c.Client.Billing,
-		APIClock: c.Client, InForce: a.inForce, Lease: c.Policy.DefaultLease, Sandbox: c.Sandbox, Explain: tools.Explain, Log: c.Log, Now: c.Clock.Now,
+		APIClock: c.Client, InForce: a.inForce, Lease: c.Policy.DefaultLease, Idle: a.idle(), Sandbox: c.Sandbox, Explain: tools.Explain, Log: c.Log, Now: c.Clock.Now,
 		Has: func(tool string) bool { _, ok := a.runner.Find(tool); return ok },
 	}
 }

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"vast-mcp/guard"
 	"vast-mcp/internal/plain"
@@ -19,13 +20,16 @@ type Account struct {
 	RunwayHours float64    `json:"runway_hours,omitempty" jsonschema_description:"until the credit is used up at this rate"`
 	Running     int        `json:"running_instances"`
 	Instances   int        `json:"instances"`
+	Idle        int        `json:"idle_instances,omitempty" jsonschema_description:"running, and their GPUs do nothing"`
+	IdlePerHour usd.Amount `json:"idle_dollars_per_hour,omitempty"`
 	Autobill    bool       `json:"autobill" jsonschema_description:"the card is charged when the credit runs low, so the credit is no ceiling"`
 	Policy      []Limit    `json:"policy"`
 	Sandbox     bool       `json:"sandbox"`
 }
 
-// OfAccount is how an agent sees the account of u with all its instances.
-func OfAccount(u vast.User, all []vast.Instance, p guard.Policy, sandbox bool) Account {
+// OfAccount is how an agent sees the account of u with all its instances; idle
+// is since when some of them idle.
+func OfAccount(u vast.User, all []vast.Instance, idle map[vast.InstanceID]time.Time, p guard.Policy, sandbox bool) Account {
 	v := Account{
 		Username: plain.Line(u.Username, 60), Credit: usd.Floor(u.Credit), Instances: len(all),
 		Autobill: u.HasBilling && u.AutobillAmount > 0, Policy: Limits(p), Sandbox: sandbox,
@@ -34,6 +38,9 @@ func OfAccount(u vast.User, all []vast.Instance, p guard.Policy, sandbox bool) A
 		v.PerHour = v.PerHour.Add(RateNow(in))
 		if rental.Running(in) {
 			v.Running++
+		}
+		if !idle[in.ID].IsZero() {
+			v.Idle, v.IdlePerHour = v.Idle+1, v.IdlePerHour.Add(RateNow(in))
 		}
 	}
 	if v.PerHour > 0 && v.Credit > 0 {
@@ -53,6 +60,9 @@ func (v Account) Text() string {
 		fmt.Fprintf(&b, ", enough for %.1f h", v.RunwayHours)
 	}
 	b.WriteString(".\n")
+	if v.Idle > 0 {
+		fmt.Fprintf(&b, "%d of %d running instances idle: %s/h.\n", v.Idle, v.Running, v.IdlePerHour)
+	}
 	if v.Autobill {
 		b.WriteString("Autobill is on: the card is charged when the credit runs low.\n")
 	}

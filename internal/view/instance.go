@@ -35,6 +35,7 @@ type Instance struct {
 	StoppedPerHour usd.Amount        `json:"stopped_dollars_per_hour" jsonschema_description:"while it is stopped: the disk"`
 	SoFar          *usd.Amount       `json:"dollars_so_far,omitempty" jsonschema_description:"as the API has billed it; it lags"`
 	Interruptible  bool              `json:"interruptible,omitempty"`
+	IdleSince      time.Time         `json:"idle_since,omitzero" jsonschema_description:"its GPUs do nothing"`
 	Lease          *Lease            `json:"lease,omitempty"`
 	SSH            *SSH              `json:"ssh,omitempty"`
 	Ports          map[string]string `json:"ports,omitempty" jsonschema_description:"port inside -> public address"`
@@ -43,8 +44,17 @@ type Instance struct {
 
 // Lease is until when an instance may live, and what happens then.
 type Lease struct {
-	Until    time.Time `json:"until"`
-	OnExpiry string    `json:"on_expiry"`
+	Until        time.Time `json:"until"`
+	OnExpiry     string    `json:"on_expiry"`
+	StopWhenIdle int       `json:"stop_when_idle_minutes,omitempty"`
+}
+
+func (l Lease) text() string {
+	text := l.OnExpiry + " at " + l.Until.Format(time.RFC3339)
+	if l.StopWhenIdle > 0 {
+		text += fmt.Sprintf(", stop when its GPUs idle for %d min", l.StopWhenIdle)
+	}
+	return text
 }
 
 // SSH is how to log in.
@@ -84,7 +94,7 @@ func OfInstance(in vast.Instance, now time.Time) Instance {
 		},
 	}
 	if leased {
-		v.Lease = &Lease{Until: tail.Until, OnExpiry: tail.OnExpiry}
+		v.Lease = &Lease{Until: tail.Until, OnExpiry: tail.OnExpiry, StopWhenIdle: tail.IdleMinutes}
 	}
 	if r.state == Ready {
 		v.connect(in)
@@ -160,7 +170,10 @@ func (v Instance) Text() string {
 	}
 	b.WriteString("\n")
 	if v.Lease != nil {
-		fmt.Fprintf(&b, "lease: %s at %s\n", v.Lease.OnExpiry, v.Lease.Until.Format(time.RFC3339))
+		b.WriteString("lease: " + v.Lease.text() + "\n")
+	}
+	if !v.IdleSince.IsZero() {
+		fmt.Fprintf(&b, "GPUs idle since %s: stop_instance ends that cost\n", v.IdleSince.Format(time.RFC3339))
 	}
 	if v.SSH != nil {
 		b.WriteString(v.SSH.Command + "\n")
@@ -186,7 +199,7 @@ func InstanceTable(all []Instance) string {
 			until = v.Lease.Until.Format("01-02 15:04Z") + " " + v.Lease.OnExpiry
 		}
 		t = append(t, []string{
-			fmt.Sprint(v.InstanceID), string(v.State), fmt.Sprintf("%dx %s", v.NumGPUs, v.GPUName),
+			fmt.Sprint(v.InstanceID), v.word(), fmt.Sprintf("%dx %s", v.NumGPUs, v.GPUName),
 			fmt.Sprintf("%.4f", v.PerHour.Float()), fmt.Sprintf("%.4f", v.StoppedPerHour.Float()), until, cmp.Or(v.Label, "-"),
 		})
 	}

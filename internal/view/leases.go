@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -168,9 +169,10 @@ func (l Leased) says(together bool) string {
 
 // enforcement says who ends the lease.
 func (l Leased) enforcement() string {
-	by := slices.Clone(l.EnforcedBy)
-	if i := slices.Index(by, guard.ByServer); i >= 0 {
-		by[i] = "this server while it runs"
+	said := map[string]string{guard.ByServer: "this server while it runs", guard.ByReaper: "vast-mcp reap", guard.ByBackstop: "the instance itself if its image can"}
+	var by []string
+	for _, name := range l.EnforcedBy {
+		by = append(by, cmp.Or(said[name], name))
 	}
 	if len(by) == 0 {
 		return "ended by a vast-mcp server while one runs"

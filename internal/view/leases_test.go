@@ -57,7 +57,7 @@ func TestWhoEndsALeaseIsSaidOfEachWhereTheyDiffer(t *testing.T) {
 	}
 	same := of([]string{"server", "backstop"}, []string{"server", "backstop"})
 	require.Equal(t, 1, strings.Count(same, "ended by"))
-	require.Contains(t, same, "They are ended by this server while it runs, by backstop.")
+	require.Contains(t, same, "They are ended by this server while it runs, by the instance itself if its image can.")
 	differ := of([]string{"server"}, nil)
 	require.Contains(t, differ, "; ended by this server while it runs 4")
 	require.Contains(t, differ, "; ended by a vast-mcp server while one runs Together")

@@ -27,7 +27,7 @@ func TestAccount(t *testing.T) {
 	running := vast.Instance{Wanted: "running", PerHour: 0.5, DiskPerHour: 0.01}
 	stopped := vast.Instance{Wanted: "stopped", ContractState: "stopped", PerHour: 0.5, DiskPerHour: 0.01}
 	p := guard.Policy{MaxPerHour: new(2 * usd.Dollar), MaxTotalPerHour: new(3 * usd.Dollar), MaxInstances: new(4), DefaultLease: 24 * time.Hour, MaxLease: 36 * time.Hour}
-	v := view.OfAccount(vast.User{Username: "al\u202eice\n", Credit: 10.2, HasBilling: true, AutobillAmount: 25}, []vast.Instance{running, stopped}, p, true)
+	v := view.OfAccount(vast.User{Username: "al\u202eice\n", Credit: 10.2, HasBilling: true, AutobillAmount: 25}, []vast.Instance{running, stopped}, nil, p, true)
 	require.Equal(t, usd.Amount(510_000), v.PerHour, "a stopped one costs its disk")
 	require.InDelta(t, 20, v.RunwayHours, 1e-9)
 	require.Equal(t, "SANDBOX: nothing here costs real money.\n"+
@@ -35,7 +35,7 @@ func TestAccount(t *testing.T) {
 		"Autobill is on: the card is charged when the credit runs low.\n"+
 		"limit max_dollars_per_hour: $2.00 for one instance\nlimit max_total_dollars_per_hour: $3.00 for all that run\nlimit max_instances: 4 running\n"+
 		"limit default_lease: 24 h\nlimit max_lease: 36 h\n", v.Text())
-	require.Zero(t, view.OfAccount(vast.User{Credit: 5}, nil, p, false).RunwayHours, "nothing runs, nothing runs out")
+	require.Zero(t, view.OfAccount(vast.User{Credit: 5}, nil, nil, p, false).RunwayHours, "nothing runs, nothing runs out")
 }
 
 // charges yields these charges, and then err unless it is nil.

@@ -22,24 +22,30 @@ type shared[T any] struct {
 	asking int             // how many wait for the flight
 	during context.Context //nolint:containedctx // the flight's, which outlives the call that began it
 	end    context.CancelFunc
-	got    T
-	at     time.Time // zero: nothing yet
+	last   answer[T]
 }
 
-// askWithin is how long a flight may take. It is no call's: a caller that gives
-// up must not end it for the others.
-const askWithin = 30 * time.Second
+// answer is what was asked for, and when. The zero answer is none.
+type answer[T any] struct {
+	got       T
+	began, at time.Time
+}
+
+// askWithin is how long a flight may take: a thousand instances are forty pages,
+// and the API bears five in ten seconds. It is no call's: a caller that gives up
+// must not end it for the others.
+const askWithin = 2 * time.Minute
 
 // onlyKey is the key of the one flight that a shared has at a time.
 const onlyKey = ""
 
 // get returns an answer that is younger than fresh, and when it was given. A
 // caller whose ctx ends is let go at once; the flight ends with the last one.
-func (s *shared[T]) get(ctx context.Context, fresh time.Duration) (got T, at time.Time, err error) { //nolint:contextcheck // the flight is nobody's own
+func (s *shared[T]) get(ctx context.Context, fresh time.Duration) (a answer[T], err error) { //nolint:contextcheck // the flight is nobody's own
 	s.mu.Lock()
-	if !s.at.IsZero() && s.clock.Now().Sub(s.at) < fresh {
+	if !s.last.at.IsZero() && s.clock.Now().Sub(s.last.at) < fresh {
 		defer s.mu.Unlock()
-		return s.got, s.at, nil
+		return s.last, nil
 	}
 	if s.asking == 0 {
 		s.during, s.end = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // leave calls it
@@ -53,9 +59,9 @@ func (s *shared[T]) get(ctx context.Context, fresh time.Duration) (got T, at tim
 	case r := <-landed:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.got, s.at, r.Err
+		return s.last, r.Err
 	case <-ctx.Done():
-		return got, at, ctx.Err()
+		return a, ctx.Err()
 	}
 }
 
@@ -68,13 +74,14 @@ func (s *shared[T]) fly(ctx context.Context) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
+	began := s.clock.Now()
 	got, err := s.ask(ctx)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.got, s.at = got, s.clock.Now()
+	s.last = answer[T]{got, began, s.clock.Now()}
 	return nil
 }
 

@@ -107,22 +107,24 @@ func (w *Watcher) look(ctx context.Context, id vast.InstanceID, p *page) (vast.I
 	several := len(w.pages) > 1
 	w.mu.Unlock()
 	if several {
-		list, at, err := w.list.get(ctx, w.every/2)
+		list, err := w.list.get(ctx, w.every/2)
 		if err != nil {
-			return vast.Instance{}, at, err
+			return vast.Instance{}, list.at, err
 		}
-		if i := slices.IndexFunc(list, func(in vast.Instance) bool { return in.ID == id }); i >= 0 {
-			return list[i], at, nil
+		if i := slices.IndexFunc(list.got, func(in vast.Instance) bool { return in.ID == id }); i >= 0 {
+			return list.got[i], list.at, nil
 		}
 		// A list that moved while it was read may lack a row: absence is only
 		// believed of the instance's own page.
 	}
-	return p.get(ctx, w.every/2)
+	alone, err := p.get(ctx, w.every/2)
+	return alone.got, alone.at, err
 }
 
 // List returns all instances as they were within the last half interval, from
-// the list that those who wait share. It belongs to the caller.
-func (w *Watcher) List(ctx context.Context) ([]vast.Instance, error) {
-	list, _, err := w.list.get(ctx, w.every/2)
-	return slices.Clone(list), err
+// the list that those who wait share, and when the reading of it began. The
+// list belongs to the caller.
+func (w *Watcher) List(ctx context.Context) (all []vast.Instance, began time.Time, err error) {
+	list, err := w.list.get(ctx, w.every/2)
+	return slices.Clone(list.got), list.began, err
 }

@@ -178,7 +178,7 @@ func TestALookEndsWithTheLastWhoWaits(t *testing.T) {
 			return err
 		},
 		"at all": func(ctx context.Context, w *watch.Watcher) error {
-			_, err := w.List(ctx)
+			_, _, err := w.List(ctx)
 			return err
 		},
 	} {
@@ -247,17 +247,17 @@ func TestTheListIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{ready: time.Now().Add(time.Minute), unlisted: -1}
 		w := watch.New(s, vast.SystemClock{}, every)
-		list, err := w.List(t.Context())
+		list, _, err := w.List(t.Context())
 		require.NoError(t, err)
 		require.Len(t, list, 30)
 		list[0].ID = 99
 		<-time.After(every/2 - time.Millisecond)
-		list, err = w.List(t.Context())
+		list, _, err = w.List(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, list[0].ID, "each caller has a list of its own")
 		require.Equal(t, 1, s.lists)
 		<-time.After(time.Millisecond)
-		_, err = w.List(t.Context())
+		_, _, err = w.List(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 2, s.lists, "half an interval is fresh, and no more")
 
@@ -270,7 +270,7 @@ func TestTheListIsShared(t *testing.T) {
 		}
 		for range 30 {
 			<-time.After(2 * time.Second)
-			_, err := w.List(t.Context())
+			_, _, err := w.List(t.Context())
 			require.NoError(t, err)
 		}
 		wg.Wait()
