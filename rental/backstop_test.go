@@ -238,8 +238,14 @@ func (c *container) quiet(when string) {
 // silent means that nothing runs.
 func (c *container) silent() {
 	c.t.Helper()
-	before, _ := c.asked()
-	require.Never(c.t, func() bool { now, _ := c.asked(); return now > before+1 }, 200*time.Millisecond, tick, "something still looks")
+	last, _ := c.asked()
+	since := time.Now()
+	require.Eventually(c.t, func() bool {
+		if now, _ := c.asked(); now != last { // what was on its way arrives
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 500*time.Millisecond
+	}, soon, tick, "something still looks")
 }
 
 // ends means that the backstop sends this, and nothing else.
