@@ -183,7 +183,6 @@ func (w *leaseWorld) judgeDestroy(l *layer, t *tenant) {
 	case look.spared != "":
 		w.wrong("%s destroys instance %d, and %s", l.name, t.id, look.spared)
 	}
-	t.deleted = true
 }
 
 // judgeRound judges what a reaper says of one round.
