@@ -163,7 +163,7 @@ func (p Plan) Enforcement() string {
 func (p Plan) Shown() []Fact {
 	all := append([]Fact{}, p.Facts...)
 	if p.Effect == Spend && !p.Free && p.Rate > 0 {
-		all = append(all, Fact{"price", fmt.Sprintf("%s/h, at most %s in %g h, traffic not included", price(p.Rate), price(p.Most()), p.Lease.Hours())})
+		all = append(all, Fact{"price", fmt.Sprintf("%s/h, at most %s in %s, traffic not included", price(p.Rate), price(p.Most()), hours(p.Lease))})
 		if p.DiskRate > 0 {
 			all = append(all, Fact{"stopped", fmt.Sprintf("the disk goes on costing %s a day until it is destroyed", p.AfterStopPerDay())})
 		}

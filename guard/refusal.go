@@ -3,6 +3,7 @@ package guard
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -123,4 +124,5 @@ func price(a usd.Amount) string {
 	return a.String()
 }
 
-func hours(d time.Duration) string { return fmt.Sprintf("%g h", d.Hours()) }
+// hours is a length of time as people say it, to the hundredth of an hour.
+func hours(d time.Duration) string { return fmt.Sprintf("%g h", math.Round(d.Hours()*100)/100) }

@@ -25,10 +25,14 @@ const backstopMark = "vast-mcp-backstop"
 // backstop is the lines that start the script beside whatever follows them. They
 // change nothing in the shell that reads them: the script is no child of it, so
 // that a plain wait there does not wait for it.
-func backstop(origin, nonce string) string {
+func backstop(origin string, t Tail) string {
+	erases := ""
+	if t.OnExpiry == OnExpiryDestroy {
+		erases = t.Until.UTC().Format("20060102150405")
+	}
 	script := regexp.MustCompile(`(?m)^(\t*#.*\n|\t+)`).ReplaceAllString(backstopScript, "")
-	return fmt.Sprintf("(trap '' HUP; s=$(command -v setsid) || :; $s sh -c %s %s %s %s </dev/null >/dev/null 2>&1 &)\n",
-		shellQuote(script), backstopMark, shellQuote(origin), shellQuote(nonce))
+	return fmt.Sprintf("(trap '' HUP; s=$(command -v setsid) || :; $s sh -c %s %s %s %s %s </dev/null >/dev/null 2>&1 &)\n",
+		shellQuote(script), backstopMark, shellQuote(origin), shellQuote(t.Nonce), shellQuote(erases))
 }
 
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
@@ -46,7 +50,7 @@ func andItself(by []string, row vast.Instance) []string {
 
 // withBackstop puts the backstop in front of an onstart, behind the line that
 // names its shell. It says why when that cannot be.
-func withBackstop(origin, nonce, onStart string) (joined, why string) {
+func withBackstop(origin string, t Tail, onStart string) (joined, why string) {
 	first, rest := "", onStart
 	if strings.HasPrefix(onStart, "#!") {
 		first, rest, _ = strings.Cut(onStart, "\n")
@@ -55,7 +59,7 @@ func withBackstop(origin, nonce, onStart string) (joined, why string) {
 		}
 		first += "\n"
 	}
-	joined = first + backstop(origin, nonce) + rest
+	joined = first + backstop(origin, t) + rest
 	if len(joined) > maxOnStart {
 		return "", fmt.Sprintf("it and onstart are %d bytes long and the API takes %d", len(joined), maxOnStart)
 	}
@@ -71,6 +75,9 @@ func namesShell(line string) bool {
 	}
 	return len(words) > 0 && slices.Contains([]string{"sh", "bash", "dash", "ash", "zsh"}, path.Base(words[0]))
 }
+
+// tailOfPlan is the lease that the plan would make.
+func tailOfPlan(p guard.Plan) Tail { return Tail{Nonce: p.Nonce, Until: p.Until, OnExpiry: p.OnExpiry} }
 
 // ownOnStart is what the renter wants to run: without a script of the request,
 // the template's.
@@ -90,7 +97,7 @@ func (d *Desk) noBackstop(r Request, t vast.Template, p guard.Plan) string {
 	case isVM(p.Image):
 		return "a virtual machine has no onstart"
 	}
-	_, why := withBackstop(d.client.Origin(), p.Nonce, r.ownOnStart(t))
+	_, why := withBackstop(d.client.Origin(), tailOfPlan(p), r.ownOnStart(t))
 	return why
 }
 

@@ -1,10 +1,13 @@
 # Ends the lease of the instance that it runs in, whoever else is gone.
-# $1: origin of the API; $2: nonce of the lease that it was rented under.
+# $1: origin of the API; $2: nonce of the lease that it was rented under; $3: its
+# end as 14 digits if that erases the instance. Leases only get longer, so that a
+# label that says destroy before it was edited.
 set +e +u -f
 umask 077
 export LC_ALL=C
 cd /
-url=$1/api/v0/instances/$CONTAINER_ID/ nonce=$2
+command -v sleep >/dev/null || PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+url=$1/api/v0/instances/$CONTAINER_ID/ nonce=$2 granted=$3
 nl='
 '
 cr=$(printf '\r') a='[0-9a-z]' d='[0-9]'
@@ -144,7 +147,8 @@ lease() {
 	esac
 	[ "$3" -ge 1 ] && [ "$3" -le $days ] && [ "$4" -le 23 ] && [ "$5" -le 59 ] && [ "$6" -le 59 ] || return
 	until=$1$2$3$4$5$6 action=stop
-	case $does$tail in "destroy$nonce "*) action=destroy ;; esac
+	case $does$tail in "destroy$nonce "*) [ "$until" -ge "${granted:-99999999999999}" ] && action=destroy ;; esac
+	return 0
 }
 
 # Sets what the label says. A label that lost its tail does not end a lease: the
@@ -188,8 +192,8 @@ main() {
 	case $CONTAINER_API_KEY in '' | *[!0-9A-Za-z._~+/=-]*) exit ;; esac
 	# These only hurry it, for tests.
 	poll=${VAST_MCP_POLL:-120} grace=${VAST_MCP_GRACE:-60}
-	[ "$poll" -ge 0 ] && [ "$poll" -le 120 ] || poll=120
-	[ "$grace" -ge 0 ] && [ "$grace" -le 60 ] || grace=60
+	case $poll in $d | [1-9]$d | 1[01]$d) ;; *) poll=120 ;; esac
+	case $grace in $d | [1-5]$d) ;; *) grace=60 ;; esac
 	for dir in "${VAST_MCP_DIR:-/var/lib/vast-mcp}" "$HOME/.vast-mcp" /tmp/.vast-mcp; do
 		mkdir -p "$dir" && [ -w "$dir" ] && break
 	done

@@ -112,11 +112,11 @@ func reading(t *testing.T, body string, input []string, want []string) {
 	functions, found := strings.CutSuffix(string(script), "\nmain\n")
 	require.True(t, found)
 	file := filepath.Join(t.TempDir(), "script")
-	require.NoError(t, os.WriteFile(file, []byte(functions+"\ndir=$3\nwhile IFS= read -r line; do\n"+body+"\ndone\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(functions+"\ndir=$4\nwhile IFS= read -r line; do\n"+body+"\ndone\n"), 0o600))
 	for _, shell := range shells() {
 		t.Run(shell, func(t *testing.T) {
 			sh := filepath.Join(image(t, shell, ""), "sh")
-			cmd := exec.CommandContext(t.Context(), sh, file, "https://example.com", nonce, t.TempDir())
+			cmd := exec.CommandContext(t.Context(), sh, file, "https://example.com", nonce, "0", t.TempDir())
 			cmd.Env, cmd.Stdin = []string{"PATH=" + filepath.Dir(sh), "CONTAINER_ID=1"}, strings.NewReader(strings.Join(input, "\n")+"\n")
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", out)

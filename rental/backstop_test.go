@@ -268,6 +268,9 @@ func fails(status int, body string) func(http.ResponseWriter) bool {
 // TestBackstop is a life: the deadline, an extension, an onstart that runs
 // twice, a reboot, an outage and the end.
 func TestBackstop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs real shells, which the race detector does not see")
+	}
 	for _, shell := range shells() {
 		for _, speaker := range speakers() {
 			t.Run(shell+" "+speaker, func(t *testing.T) {
@@ -307,6 +310,9 @@ func TestBackstop(t *testing.T) {
 // TestBackstopDoesNothingWhenItCannotRead plays every answer that is none past
 // the deadline.
 func TestBackstopDoesNothingWhenItCannotRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs real shells, which the race detector does not see")
+	}
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("it went to %s", r.URL) }))
 	t.Cleanup(elsewhere.Close)
 	for i, speaker := range speakers() {
@@ -361,12 +367,13 @@ func TestBackstopGoesByTheLabelOfNow(t *testing.T) {
 		reboot bool // meanwhile, so that only the disk remembers
 		want   string
 	}{
-		"its own":              {func(l rental.Tail) string { return l.String() }, false, destroys},
-		"another lease":        {func(l rental.Tail) string { l.Nonce = strings.Repeat("a", 16); return l.String() }, false, stops},
-		"tidied away":          {func(rental.Tail) string { return "my nice machine" }, false, stops},
-		"tidied before a boot": {func(rental.Tail) string { return "" }, true, stops},
-		"two tails":            {func(l rental.Tail) string { return l.String() + l.String() }, false, stops},
-		"released":             {func(l rental.Tail) string { return l.String() + " [vm-released] " }, true, ""},
+		"its own":                      {func(l rental.Tail) string { return l.String() }, false, destroys},
+		"an end before it was granted": {func(l rental.Tail) string { l.Until = l.Until.Add(-10 * time.Minute); return l.String() }, false, stops},
+		"another lease":                {func(l rental.Tail) string { l.Nonce = strings.Repeat("a", 16); return l.String() }, false, stops},
+		"tidied away":                  {func(rental.Tail) string { return "my nice machine" }, false, stops},
+		"tidied before a boot":         {func(rental.Tail) string { return "" }, true, stops},
+		"two tails":                    {func(l rental.Tail) string { return l.String() + l.String() }, false, stops},
+		"released":                     {func(l rental.Tail) string { return l.String() + " [vm-released] " }, true, ""},
 		"made longer, oddly": {func(l rental.Tail) string {
 			l.Until = l.Until.Add(48 * time.Hour)
 			return `"label":"x \[vm` + "\u0022\n\té漢🙂\\ " + l.String() + "\n"

@@ -16,46 +16,53 @@ const beatSetting = "reaper"
 // is started every five minutes may be late.
 const beatFor = 10 * time.Minute
 
-type beat struct {
-	At time.Time // wall clock
+// Heartbeat is when a reaper worked last for an account. The zero Heartbeat is
+// that none ever did.
+type Heartbeat struct {
+	At    time.Time // wall clock
+	Key   string    // fingerprint of its API key
+	Wrote bool      // with that key it ended something, or changed a label
 }
 
-// Beat notes in the journal that a reaper works for this account.
-func (d *Desk) Beat(ctx context.Context) error {
+// Fresh reports whether the reaper is at work at now.
+func (h Heartbeat) Fresh(now time.Time) bool { return !h.At.IsZero() && now.Sub(h.At).Abs() <= beatFor }
+
+// Able reports whether its key may end what is rented with the key of that
+// fingerprint: it is the same one, or it has ended something.
+func (h Heartbeat) Able(fingerprint string) bool { return h.Wrote || h.Key == fingerprint }
+
+// Beat notes in the journal that a reaper works for this account, and whether it
+// changed anything.
+func (d *Desk) Beat(ctx context.Context, wrote bool) error {
 	realm, err := d.Realm(ctx)
 	if err != nil {
 		return err
 	}
-	return d.journal.Tx(ctx, realm, func(tx *journal.Tx) error { return tx.PutSetting(beatSetting, beat{tx.Now()}) })
+	return d.journal.Tx(ctx, realm, func(tx *journal.Tx) error {
+		last, err := ReadHeartbeat(tx)
+		if err != nil {
+			return err
+		}
+		wrote = wrote || last.Wrote && last.Key == d.fingerprint
+		return tx.PutSetting(beatSetting, Heartbeat{At: tx.Now(), Key: d.fingerprint, Wrote: wrote})
+	})
 }
 
-// lastBeat is when a reaper worked last for this account; zero: none ever did,
-// as far as this journal knows.
-func (d *Desk) lastBeat(ctx context.Context) (time.Time, error) {
-	var last time.Time
-	err := d.inJournal(ctx, func(tx *journal.Tx) (err error) {
-		last, err = ReadBeat(tx)
-		return err
-	})
+// ReadHeartbeat is when a reaper worked last for the account of tx.
+func ReadHeartbeat(tx *journal.Tx) (last Heartbeat, err error) {
+	_, err = tx.Setting(beatSetting, &last)
 	return last, err
 }
 
-// ReadBeat is when a reaper worked last for the account of tx, on the wall clock;
-// zero: none ever did.
-func ReadBeat(tx *journal.Tx) (time.Time, error) {
-	var last beat
-	_, err := tx.Setting(beatSetting, &last)
-	return last.At, err
-}
-
-// Beats reports whether a reaper that worked last at that time still does.
-func Beats(last, now time.Time) bool { return !last.IsZero() && now.Sub(last).Abs() <= beatFor }
-
 // enforcers names who ends leases now. A reaper of which nothing can be read is
-// none.
+// none, and so is one whose key may not be good for it.
 func (d *Desk) enforcers(ctx context.Context) []string {
-	last, err := d.lastBeat(ctx)
-	if err != nil || !Beats(last, d.clock.Now()) {
+	var last Heartbeat
+	err := d.inJournal(ctx, func(tx *journal.Tx) (err error) {
+		last, err = ReadHeartbeat(tx)
+		return err
+	})
+	if err != nil || !last.Fresh(d.clock.Now()) || !last.Able(d.fingerprint) {
 		return d.enforcedBy
 	}
 	return append(slices.Clone(d.enforcedBy), guard.ByReaper)

@@ -202,7 +202,7 @@ func (d *Desk) wireOrder(ctx context.Context, r Request, p guard.Plan) (vast.Cre
 				return vast.CreateInstance{}, err
 			}
 		}
-		onStart, _ = withBackstop(d.client.Origin(), p.Nonce, r.ownOnStart(template))
+		onStart, _ = withBackstop(d.client.Origin(), tailOfPlan(p), r.ownOnStart(template))
 	}
 	if r.TemplateHash == "" {
 		env[nonceEnv] = p.Nonce

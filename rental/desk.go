@@ -55,6 +55,7 @@ type Desk struct {
 
 	recalled sync.Once
 	parked   parked
+	owed     owed
 }
 
 // New returns a Desk. It sends nothing.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"vast-mcp/journal"
@@ -25,18 +26,25 @@ type Ending struct {
 	Instance vast.InstanceID
 	Until    time.Time
 	Did      string // for people
-	Err      error  // it was not done; the next look tries again
+	Err      error  // it could not be done; the next look tries again
+	Stays    bool   // nothing more is done about it here
 
 	nonce string
 }
 
 // String is the ending in one line.
 func (e Ending) String() string {
-	line := fmt.Sprintf("instance %d, lease until %s: %s", e.Instance, e.Until.UTC().Format(time.RFC3339), e.Did)
+	what := e.Did
 	if e.Err != nil {
-		line += ": " + e.Err.Error()
+		what = "could not be " + e.Did + ": " + e.Err.Error()
 	}
-	return line
+	switch {
+	case e.Instance == 0:
+		return what
+	case e.Until.IsZero():
+		return fmt.Sprintf("instance %d: %s", e.Instance, what)
+	}
+	return fmt.Sprintf("instance %d, lease until %s: %s", e.Instance, e.Until.UTC().Format(time.RFC3339), what)
 }
 
 // hold is a lease on an instance.
@@ -61,7 +69,11 @@ type hold struct {
 func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance, age time.Duration) (did, left []Ending) {
 	now := d.apiNow()
 	d.recall(ctx, rows)
+	owing := d.vanished(ctx, rows)
 	holds, left := d.holds(ctx, rows, now)
+	if d.client.ServerTime().IsZero() {
+		left = append(left, Ending{Did: "the API does not tell its time, and deadlines went by this machine's clock", Stays: true})
+	}
 	slices.SortFunc(holds, func(a, b hold) int { return a.tail.Until.Compare(b.tail.Until) })
 	due := slices.IndexFunc(holds, func(h hold) bool { return now.Before(h.tail.Until.Add(leaseGrace)) })
 	if due < 0 {
@@ -69,13 +81,15 @@ func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance, age time.Durat
 	}
 	did = d.stopAtOnce(ctx, holds[:due], now.Add(-age))
 	for _, h := range holds[:due] {
-		if ending, acted := d.end(ctx, h, did); acted {
+		if ending, acted := d.end(ctx, h, did, now.Add(-age)); acted {
 			did = append(did, ending)
 		}
-		if why := d.unfinished(h); why != "" {
-			left = append(left, Ending{Instance: h.row.ID, Until: h.tail.Until, Did: why})
+		if why, stays := d.unfinished(h); why != "" {
+			owing = append(owing, Ending{Instance: h.row.ID, Until: h.tail.Until, Did: why, Stays: stays})
 		}
 	}
+	d.owe(owing)
+	left = append(left, owing...)
 	for _, h := range holds[due:] {
 		if !h.written {
 			healed := d.heal(ctx, h)
@@ -111,7 +125,9 @@ func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (
 			own := Tail{Nonce: lease.Nonce, Until: lease.Until, OnExpiry: OnExpiryStop, IdleMinutes: lease.IdleMinutes}
 			holds = append(holds, hold{row: row, tail: own, granted: true})
 		case labelled:
-			odd = append(odd, Ending{Instance: row.ID, Until: tail.Until, Did: "not touched: the deadline in its label is later than any that is allowed, and the journal does not know it"})
+			odd = append(odd, Ending{Instance: row.ID, Until: tail.Until, Stays: true, Did: "not touched: the deadline in its label is later than any that is allowed, and the journal does not know it"})
+		case Running(row) && strings.Contains(row.Label, tailMark):
+			odd = append(odd, Ending{Instance: row.ID, Stays: true, Did: "not touched: the lease in its label is damaged, and the journal does not know it"})
 		}
 	}
 	return holds, odd
@@ -179,7 +195,7 @@ func (d *Desk) stopAtOnce(ctx context.Context, due []hold, listed time.Time) (di
 // end stops or destroys what is past its lease, and reports whether it did
 // anything. An instance that looks stopped is stopped once more, for a start may
 // be waiting in the queue.
-func (d *Desk) end(ctx context.Context, h hold, stopped []Ending) (did Ending, acted bool) {
+func (d *Desk) end(ctx context.Context, h hold, stopped []Ending, listed time.Time) (did Ending, acted bool) {
 	did = Ending{Instance: h.row.ID, Until: h.tail.Until, nonce: h.tail.Nonce}
 	destroy, why := d.destroys(h)
 	resting := !Running(h.row) && d.isParked(h)
@@ -189,11 +205,8 @@ func (d *Desk) end(ctx context.Context, h hold, stopped []Ending) (did Ending, a
 	}
 	row, err := d.client.Instances.Get(ctx, h.row.ID)
 	switch {
-	case errors.Is(err, vast.NotFound):
-		return Ending{}, false
 	case err != nil:
-		did.Did, did.Err = "could not be looked at", err
-		return did, true
+		return d.endUnseen(ctx, h, did, err, listed)
 	case row.Label != h.row.Label:
 		return Ending{}, false // extended or changed this moment: the next look judges it
 	case destroy:
@@ -210,19 +223,37 @@ func (d *Desk) end(ctx context.Context, h hold, stopped []Ending) (did Ending, a
 	return did, true
 }
 
+// endUnseen ends what the list shows and its own page does not. What runs is
+// stopped, if its lease was over when the list was begun, for one that is over is
+// not extended any more; nothing is erased.
+func (d *Desk) endUnseen(ctx context.Context, h hold, did Ending, unread error, listed time.Time) (Ending, bool) {
+	switch {
+	case Running(h.row) && !listed.Before(h.tail.Until):
+		did.Did, did.Err = "stopped, though its own page could not be read", ignoreNotFound(d.client.Instances.Stop(ctx, h.row.ID))
+		if did.Err == nil {
+			d.park(h)
+		}
+	case errors.Is(unread, vast.NotFound):
+		return Ending{}, false
+	default:
+		did.Did, did.Err = "looked at", unread
+	}
+	return did, true
+}
+
 // unfinished says why the list that showed h does not show that it was ended: it
-// is empty when that shows.
-func (d *Desk) unfinished(h hold) string {
+// is empty when that shows. What stays, waiting does not change.
+func (d *Desk) unfinished(h hold) (why string, stays bool) {
 	silent := h.row.Status == "offline" || h.row.Status == "unknown"
 	switch destroy, why := d.destroys(h); {
 	case destroy:
-		return "not seen gone yet"
+		return "not seen gone yet", false
 	case !d.isParked(h), !Stopped(h.row) && (!silent || Running(h.row)):
-		return "not seen stopped yet"
+		return "not seen stopped yet", false
 	case why != "":
-		return "is stopped and was not destroyed, for " + why + ": destroy it by hand if that is what you want"
+		return "is stopped and was not destroyed, for " + why + ": destroy it by hand if that is what you want", true
 	}
-	return ""
+	return "", false
 }
 
 // destroys reports whether the end of the lease erases the instance. Where it
@@ -248,6 +279,8 @@ func (d *Desk) spares(h hold) string {
 		return "its label says another end than was granted"
 	case h.granted:
 		return ""
+	case !h.tail.Until.After(minted):
+		return "its label says an end before its beginning"
 	case !ok || started.Sub(minted).Abs() > mintSlack:
 		return "the lease may be another instance's: it was not made when this one was"
 	case envNonce(h.row) != h.tail.Nonce:
@@ -258,10 +291,11 @@ func (d *Desk) spares(h hold) string {
 
 // heal puts a lease back into a label that lost it.
 func (d *Desk) heal(ctx context.Context, h hold) Ending {
-	return Ending{
-		Instance: h.row.ID, Until: h.tail.Until, Did: "its label had lost the lease, which was put back", nonce: h.tail.Nonce,
-		Err: d.writeLease(ctx, h.row.ID, "", h.tail),
+	e := Ending{Instance: h.row.ID, Until: h.tail.Until, Did: "its label had lost the lease, which was put back", nonce: h.tail.Nonce}
+	if e.Err = d.writeLease(ctx, h.row.ID, "", h.tail); e.Err != nil {
+		e.Did = "given back the lease that its label had lost"
 	}
+	return e
 }
 
 // NextDeadline is when the first lease among rows is to be ended, on the API's

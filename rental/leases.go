@@ -65,6 +65,9 @@ func (d *Desk) leased(s *survey, h hold, b bills, by []string) Leased {
 		Instance: h.row, Until: h.tail.Until, OnExpiry: h.tail.OnExpiry, IdleMinutes: h.tail.IdleMinutes, Left: h.tail.Until.Sub(s.now),
 		Lost: !h.written, Rate: rateOf(h.row), Spent: s.spentOn(h.row, b), EnforcedBy: andItself(by, h.row),
 	}
+	if destroy, _ := d.destroys(h); !destroy {
+		l.OnExpiry = OnExpiryStop // whatever its label says
+	}
 	if !l.Over() || !Running(h.row) {
 		l.Most = new(l.Rate.For(l.Left))
 	}

@@ -101,12 +101,21 @@ func portSpec() *regexp.Regexp {
 	return regexp.MustCompile(`^([0-9]{1,5})(?::([0-9]{1,5}))?(/tcp|/udp)?$`)
 }
 
+// ownEnv reports whether a variable of that name would keep an instance from
+// ending its own lease.
+func ownEnv(name string) bool {
+	return name == "CONTAINER_ID" || name == "CONTAINER_API_KEY" || strings.HasPrefix(name, "VAST_MCP_")
+}
+
 // wireEnv is env and ports as the API takes them: one object, in which a port
 // mapping is a key.
 func (r Request) wireEnv() (map[string]string, error) {
 	wire := make(map[string]string, len(r.Env)+len(r.Ports))
 	total := 0
 	for name, value := range r.Env {
+		if ownEnv(name) {
+			return nil, &BadRequest{"env", name + " is what the instance knows itself by, and is told its lease with", "leave it out"}
+		}
 		if !envName().MatchString(name) {
 			return nil, &BadRequest{"env", fmt.Sprintf("%q is not the name of a variable", clipName(name)), "use letters, digits and underscores"}
 		}

@@ -23,8 +23,8 @@ type StartRequest struct {
 	IdleMinutes int // as in Request; zero: as in the lease before
 }
 
-// PlanStart prices a start. Starting what runs already is free and does
-// nothing.
+// PlanStart prices a start. Starting what runs already, under a lease that goes
+// on, is free and does nothing; what runs without one is given one.
 func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error) {
 	row, err := d.calm.Instances.Get(ctx, r.Instance)
 	if err != nil {
@@ -32,11 +32,11 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 	}
 	now := d.apiNow()
 	p := guard.Plan{Kind: guard.KindAct, Instance: int64(row.ID), Nonce: NewNonce(now)}
-	if Running(row) {
-		p.Free, p.Summary = true, fmt.Sprintf("Instance %d runs already", row.ID)
+	text, old, leased := ParseLabel(row.Label)
+	if Running(row) && leased && now.Before(old.Until) {
+		p.Free, p.Summary = true, fmt.Sprintf("Instance %d runs already, until %s", row.ID, old.Until.Format(time.RFC3339))
 		return p, nil
 	}
-	text, old, leased := ParseLabel(row.Label)
 	lease := d.leaseOf(r.LeaseHours)
 	tail := Tail{Nonce: p.Nonce, Until: now.Add(lease).Truncate(time.Second), OnExpiry: r.OnExpiry, IdleMinutes: cmp.Or(r.IdleMinutes, old.IdleMinutes)}
 	if !leased && !leavesRoom(text, tail) {
@@ -52,7 +52,11 @@ func (d *Desk) PlanStart(ctx context.Context, r StartRequest) (guard.Plan, error
 		p.Warnings = append(p.Warnings, "the instance itself only stops at the end of this lease: it destroys itself under none but the one that it was rented under")
 	}
 	p.Until, p.OnExpiry, p.IdleMinutes, p.Label = tail.Until, tail.OnExpiry, tail.IdleMinutes, FormatLabel(text, tail, maxForeignLabel)
-	p.Summary = fmt.Sprintf("Start instance %d, %dx %s, for %g h", row.ID, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
+	start := fmt.Sprintf("Start instance %d", row.ID)
+	if Running(row) {
+		start = fmt.Sprintf("Give instance %d, which runs without a lease that goes on, a new one", row.ID)
+	}
+	p.Summary = fmt.Sprintf("%s, %dx %s, for %g h", start, row.NumGPUs, plain.Line(row.GPUName, 40), lease.Hours())
 	p.Facts = append([]guard.Fact{{Name: "label", Value: plain.Line(text, 80)}}, leaseFacts(lease, tail)...)
 	return p, d.outlive(&p)
 }
@@ -74,7 +78,7 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 			// It ran when it was planned; starting it now costs, and is to be asked about.
 			return Result{}, errors.Join(guard.ErrOver, g.Failed(ctx, errStopped))
 		}
-		return Result{Instance: row, Known: err == nil}, errors.Join(err, g.Finish(ctx))
+		return Result{Instance: row, Known: err == nil, Notes: []string{"it ran already, and its lease stays as it was: extend_lease makes it longer"}}, errors.Join(err, g.Finish(ctx))
 	}
 	if g.Resumed() {
 		if err := d.waitForOther(ctx, g); err != nil {

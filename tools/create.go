@@ -92,7 +92,11 @@ func (i *instances) planStart(ctx context.Context, _ tool.Call, in startInput) (
 
 func (i *instances) start(ctx context.Context, _ tool.Call, g *guard.Grant, _ startInput) (rentalOutput, error) {
 	res, err := i.desk.Start(ctx, g)
-	return i.rented(g, res, err, "Started")
+	done := "Started"
+	if g.Plan().Free {
+		done = "It runs already"
+	}
+	return i.rented(g, res, err, done)
 }
 
 func (i *instances) rented(g *guard.Grant, res rental.Result, err error, done string) (rentalOutput, error) {

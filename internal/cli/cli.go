@@ -7,8 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/alecthomas/kong"
+
+	"vast-mcp/guard"
 )
 
 // Exit codes of every command.
@@ -139,6 +142,9 @@ func run(ctx context.Context, args []string, s *session) (err error) {
 		if typed {
 			s.globals.typed = append(s.globals.typed, flag.Name)
 		}
+	}
+	if slices.Contains(s.globals.given, guard.LimitDefaultLease) && s.globals.DefaultLease > s.globals.MaxLease {
+		return usage("--default-lease is longer than --max-lease: make it shorter, or leave it out")
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return parsed.Run(s)

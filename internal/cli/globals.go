@@ -53,8 +53,6 @@ func (g *globals) Validate() error {
 	switch {
 	case g.DefaultLease <= 0 || g.MaxLease <= 0:
 		return errors.New("--default-lease and --max-lease must be longer than 0")
-	case g.DefaultLease > g.MaxLease:
-		return errors.New("--default-lease is longer than --max-lease")
 	case g.IdleAfter < 0:
 		return errors.New("--idle-after must not be negative")
 	case g.MaxInstances != nil && *g.MaxInstances < 0:
@@ -114,7 +112,7 @@ func (g *globals) policy() guard.Policy {
 	return guard.Policy{
 		MaxPerHour: g.MaxDollarsPerHour, MaxTotalPerHour: g.MaxTotalDollarsPerHour, MaxInstances: g.MaxInstances,
 		MaxPerRental: g.MaxRentalDollars, DailyBudget: g.DailyBudget, KeepCredit: g.KeepCredit,
-		DefaultLease: g.DefaultLease, MaxLease: g.MaxLease, AllowImages: g.AllowImage, AllowRegions: g.AllowRegion,
+		DefaultLease: min(g.DefaultLease, g.MaxLease), MaxLease: g.MaxLease, AllowImages: g.AllowImage, AllowRegions: g.AllowRegion,
 	}
 }
 

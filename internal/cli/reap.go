@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vast-mcp/internal/server"
@@ -69,6 +70,9 @@ func (s *session) reaped(r server.Round) error {
 	for _, line := range lines(r) {
 		_, _ = fmt.Fprintln(s.stdout, line)
 	}
+	if len(r.Did) > 0 && r.Err == nil && len(r.Left) == 0 {
+		_, _ = fmt.Fprintln(s.stdout, "All of it was seen stopped or gone.")
+	}
 	switch {
 	case r.Err != nil:
 		return fmt.Errorf("the instances cannot be listed, so nothing is known to be ended: %w", r.Err)
@@ -89,6 +93,7 @@ func lines(r server.Round) (all []string) {
 	for _, o := range r.Open {
 		all = append(all, "open: "+pending(o)+", nonce "+o.Nonce)
 	}
+	all = slices.Compact(all) // of what is tried again
 	switch {
 	case r.Err != nil:
 		all = append(all, "the instances cannot be listed; this is tried again: "+r.Err.Error())

@@ -43,7 +43,7 @@ func TestTheReadmeKnowsEveryCommandAndFlag(t *testing.T) {
 	require.Zero(t, cli.Main(t.Context(), []string{"--help"}, strings.NewReader(""), &help, &problems, "docs"), problems.String())
 	flags, commands, found := strings.Cut(help.String(), "\nCommands:\n")
 	require.True(t, found)
-	for _, command := range []string{"http", "sandbox", "install", "journal"} {
+	for _, command := range []string{"http", "sandbox", "install", "journal", "demo", "reap", "leases"} {
 		help.Reset()
 		require.Zero(t, cli.Main(t.Context(), []string{command, "--help"}, strings.NewReader(""), &help, &problems, "docs"), problems.String())
 		flags += help.String()

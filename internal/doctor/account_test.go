@@ -224,7 +224,11 @@ func TestOtherJournals(t *testing.T) {
 func TestTheReaper(t *testing.T) {
 	p := healthy(t)
 	p.finds("reaper", doctor.OK, "none was ever at work")
-	p.reap()
+	p.reap("another key", false)
+	p.finds("reaper", doctor.Warning, "whether it may is not known")
+	p.reap("another key", true)
+	p.finds("reaper", doctor.OK, "was at work")
+	p.reap(p.Fingerprint, false)
 	p.finds("reaper", doctor.OK, "was at work at 2026-11-21T12:00:00Z")
 	p.Now = func() time.Time { return now().Add(11 * time.Minute) }
 	p.finds("reaper", doctor.Warning, "worked last at 2026-11-21T12:00:00Z")

@@ -22,7 +22,7 @@ func TestAHealthyOneHasNothing(t *testing.T) {
 	p := healthy(t)
 	p.rent(label("1hy3k8r0abcdefgh", time.Hour))
 	p.write(journal.Intent{Nonce: "1hy3k8r0abcdefgh", Kind: "create", State: journal.Rented})
-	p.reap()
+	p.reap(p.Fingerprint, false)
 	r := doctor.Examine(t.Context(), p.Patient)
 	for _, c := range r.Checks {
 		require.Equal(t, doctor.OK, c.Status, "%+v", c)

@@ -117,10 +117,10 @@ func (p *patient) store(c guard.Ceiling) {
 }
 
 // reap is a reaper at work.
-func (p *patient) reap() {
+func (p *patient) reap(key string, ended bool) {
 	p.t.Helper()
-	desk := rental.New(rental.Config{Client: p.Client, Journal: p.Journal, Clock: hasty{}, Fingerprint: p.Fingerprint})
-	require.NoError(p.t, desk.Beat(p.t.Context()))
+	desk := rental.New(rental.Config{Client: p.Client, Journal: p.Journal, Clock: hasty{}, Fingerprint: key})
+	require.NoError(p.t, desk.Beat(p.t.Context(), ended))
 	require.NoError(p.t, p.Journal.Close())
 	p.wire.sent = nil
 }

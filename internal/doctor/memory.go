@@ -23,7 +23,7 @@ type memory struct {
 	chain   error  // it was damaged or edited
 	events  int
 	ceiling guard.Ceiling // the limits that are stored for the account
-	beat    time.Time     // when a reaper worked last; zero: never
+	beat    rental.Heartbeat
 
 	unsettled []journal.Intent
 	strangers []vast.Instance // rentals with a lease that it does not know
@@ -54,7 +54,7 @@ func (p Patient) remember(ctx context.Context, a answers) (m memory) {
 			return err
 		}
 		ceiling, ceilingErr := guard.ReadCeiling(tx)
-		beat, beatErr := rental.ReadBeat(tx)
+		beat, beatErr := rental.ReadHeartbeat(tx)
 		m.ceiling, m.beat = ceiling, beat
 		m.unsettled = slices.DeleteFunc(counting, settled)
 		m.strangers = strangers(a.list, func(nonce string) bool {
@@ -152,14 +152,16 @@ func (p Patient) checkReaper(m memory, a answers) Check {
 	switch {
 	case m.blocked != "":
 		return skipped(name, m.blocked)
-	case rental.Beats(m.beat, p.Now()):
-		return ok(name, "vast-mcp reap was at work at %s", m.beat.UTC().Format(time.RFC3339))
-	case !leased && m.beat.IsZero():
+	case m.beat.Fresh(p.Now()) && !m.beat.Able(p.Fingerprint):
+		return warning(name, "give it this key, or one with instance_write", "vast-mcp reap was at work at %s with another key, which has not ended anything yet: whether it may is not known", m.beat.At.UTC().Format(time.RFC3339))
+	case m.beat.Fresh(p.Now()):
+		return ok(name, "vast-mcp reap was at work at %s", m.beat.At.UTC().Format(time.RFC3339))
+	case !leased && m.beat.At.IsZero():
 		return ok(name, "none was ever at work here, and no lease runs")
-	case m.beat.IsZero():
+	case m.beat.At.IsZero():
 		return warning(name, start, "none was ever at work here: leases end only while a server runs, or from inside the instance")
 	}
-	return warning(name, start, "vast-mcp reap worked last at %s", m.beat.UTC().Format(time.RFC3339))
+	return warning(name, start, "vast-mcp reap worked last at %s", m.beat.At.UTC().Format(time.RFC3339))
 }
 
 func (m memory) checkOtherJournals(a answers) Check {

@@ -33,6 +33,9 @@ import (
 // TestKilledAtEveryPoint kills a real process at each named point, starts the
 // program again, and counts the same zeros as the schedules do.
 func TestKilledAtEveryPoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real processes, which are not built for the race detector")
+	}
 	if runtime.GOOS != "linux" {
 		t.Skip("it builds and kills real processes, which is done once, on Linux")
 	}

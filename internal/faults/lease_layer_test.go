@@ -232,7 +232,8 @@ func (l *layer) lastBeat() (at time.Time) {
 	}
 	j := journal.New(path, time.Now)
 	err = j.Tx(context.Background(), l.w.realm, func(tx *journal.Tx) (err error) {
-		if at, err = rental.ReadBeat(tx); err == nil {
+		last, err := rental.ReadHeartbeat(tx)
+		if at = last.At; err == nil {
 			err = errReadOnly
 		}
 		return err

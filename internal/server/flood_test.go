@@ -208,6 +208,9 @@ func (l *live) rounds(then time.Time) (rounds []map[string]int) {
 }
 
 func TestFiveHundredLeases(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is about numbers")
+	}
 	onLive(t, "", sandbox.Options{Credit: 1e6}, func(l *live) {
 		far := time.Now().Add(48 * time.Hour)
 		l.rentMany(495, func(int) time.Time { return far })
@@ -257,6 +260,9 @@ func TestManyAreStoppedAtOnce(t *testing.T) {
 // TestFiveHundredLeasesThatEndTogether are all stopped within five minutes, at a
 // pace that the API keeps up with.
 func TestFiveHundredLeasesThatEndTogether(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is about numbers")
+	}
 	onLive(t, "", sandbox.Options{Credit: 1e6}, func(l *live) {
 		due := time.Now().Add(90 * time.Minute).Truncate(time.Second)
 		l.rentMany(500, func(int) time.Time { return due })

@@ -68,7 +68,8 @@ func (a *App) Round(ctx context.Context) Round {
 		a.config.Log.Warn("open orders cannot be settled; this is tried again", "err", err)
 	}
 	if a.config.Reaper && !slices.ContainsFunc(r.Did, refused) {
-		if err := a.desk.Beat(ctx); err != nil {
+		wrote := slices.ContainsFunc(r.Did, func(e rental.Ending) bool { return e.Err == nil })
+		if err := a.desk.Beat(ctx, wrote); err != nil {
 			a.config.Log.Warn("quotes will not say that this reaper works: the journal cannot be written", "err", err)
 		}
 	}
@@ -87,7 +88,7 @@ func (a *App) Reap(ctx context.Context, within time.Duration) (all Round) {
 		all = r
 		all.Did = did
 		pause := max(a.config.PollEvery, time.Second) // a fresh list
-		done := r.Err == nil && len(r.Left) == 0
+		done := r.Err == nil && !slices.ContainsFunc(r.Left, func(e rental.Ending) bool { return !e.Stays })
 		if done || errors.Is(r.Err, vast.NoKey) || !a.config.Clock.Now().Add(pause).Before(end) || a.config.Clock.Sleep(ctx, pause) != nil {
 			return all
 		}
