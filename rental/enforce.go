@@ -106,7 +106,6 @@ func (d *Desk) Enforce(ctx context.Context, rows []vast.Instance, age time.Durat
 // holds finds the leases that count. What cannot be judged is only reported.
 func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (holds []hold, odd []Ending) {
 	granted := d.granted(ctx)
-	longest := cmp.Or(d.policy.MaxLease, longestLease)
 	carried := map[string]int{}
 	for _, row := range rows {
 		_, tail, _ := ParseLabel(row.Label)
@@ -115,12 +114,8 @@ func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (
 	for _, row := range rows {
 		_, tail, labelled := ParseLabel(row.Label)
 		lease, known := granted[int64(row.ID)]
-		latest := now.Add(longest)
-		if known {
-			latest = latestFor(lease, longest)
-		}
 		switch {
-		case labelled && !tail.Until.After(latest.Add(leaseGrace)):
+		case labelled && !tail.Until.After(d.latest(lease, known, now)):
 			ours := lease.Nonce == tail.Nonce
 			edited := ours && (tail.Until.Before(lease.Until) || tail.OnExpiry != lease.OnExpiry)
 			holds = append(holds, hold{row, tail, true, known && ours, known && !ours, edited, carried[tail.Nonce] > 1})
@@ -138,13 +133,18 @@ func (d *Desk) holds(ctx context.Context, rows []vast.Instance, now time.Time) (
 	return holds, odd
 }
 
-// latestFor is how late the deadline of a lease that the journal knows may be:
-// no later than it was granted, or could have been.
-func latestFor(lease journal.Lease, longest time.Duration) time.Time {
-	if minted, ok := mintTime(lease.Nonce); ok && minted.Add(longest).After(lease.Until) {
-		return minted.Add(longest)
+// latest is how late a deadline in a label may be to be believed: where the
+// journal knows the lease, no later than it was granted, or could have been.
+func (d *Desk) latest(lease journal.Lease, known bool, now time.Time) time.Time {
+	longest := cmp.Or(d.policy.MaxLease, longestLease)
+	latest := now.Add(longest)
+	if known {
+		latest = lease.Until
+		if minted, ok := mintTime(lease.Nonce); ok && minted.Add(longest).After(latest) {
+			latest = minted.Add(longest)
+		}
 	}
-	return lease.Until
+	return latest.Add(leaseGrace)
 }
 
 // granted reads what the journal knows of leases. A journal that cannot be read

@@ -36,7 +36,7 @@ func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, err
 		return guard.Plan{}, err
 	}
 	now := d.apiNow()
-	_, old, leased := ParseLabel(row.Label)
+	_, old, leased := d.leaseIn(ctx, r.Instance, row.Label, now)
 	if err := extendable(old, leased, now); err != nil {
 		return guard.Plan{}, err
 	}
@@ -66,6 +66,19 @@ func (d *Desk) PlanExtend(ctx context.Context, r ExtendRequest) (guard.Plan, err
 		p.Summary = fmt.Sprintf("At the end of its lease, at %s, %s instance %d instead of %s", old.Until.Format(time.RFC3339), tail.OnExpiry, row.ID, old.OnExpiry)
 	}
 	return p, err
+}
+
+// leaseIn is the lease in a label as far as it is believed: for a deadline that
+// nobody can have granted the one that the journal knows stands, as a stop.
+// Otherwise an extension would write down as granted what somebody edited.
+func (d *Desk) leaseIn(ctx context.Context, id vast.InstanceID, label string, now time.Time) (text string, t Tail, ok bool) {
+	text, t, ok = ParseLabel(label)
+	lease, known := d.granted(ctx)[int64(id)]
+	if ok && t.Until.After(d.latest(lease, known, now)) {
+		ok = known && lease.Nonce == t.Nonce
+		t.Until, t.OnExpiry = lease.Until, OnExpiryStop
+	}
+	return text, t, ok
 }
 
 // extendable says why a lease cannot be extended.
@@ -127,8 +140,9 @@ func (d *Desk) writeExtension(ctx context.Context, in journal.Intent) (row vast.
 	for range extendTries {
 		var written Tail
 		row, err = d.rewrite(ctx, vast.InstanceID(in.Instance), func(label string) (string, error) {
-			text, old, leased := ParseLabel(label)
-			if err := extendable(old, leased, d.apiNow()); err != nil {
+			now := d.apiNow()
+			text, old, leased := d.leaseIn(ctx, vast.InstanceID(in.Instance), label, now)
+			if err := extendable(old, leased, now); err != nil {
 				return "", err
 			}
 			if old.Nonce != in.Rental {

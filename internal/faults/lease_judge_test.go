@@ -55,7 +55,7 @@ func (w *leaseWorld) inspect() {
 			switch {
 			case t.runs && !due.IsZero() && overdue > patience+slack:
 				w.wrong("instance %d runs though its lease ended at %v, and the %s has been at work for %v", t.id, clock(due), po.plan.kind, time.Since(able))
-			case writes && !t.doubted && time.Now().Before(due) && time.Since(later(since, t.labelAt)) > patience+slack:
+			case writes && !t.doubted && time.Now().Before(t.until) && time.Since(later(since, t.labelAt)) > patience+slack:
 				w.wrong("instance %d has lost its lease to %q, and the %s does not put it back", t.id, t.label, po.plan.kind)
 			case t.runs && knows && !t.doubted && !t.raised.IsZero() && (!leased || t.ownLease()) && time.Since(later(able, t.raised)) > 3*time.Minute+slack:
 				w.wrong("instance %d runs at a price over the cap, and the %s lets it", t.id, po.plan.kind)
@@ -183,7 +183,6 @@ func (w *leaseWorld) judgeDestroy(l *layer, t *tenant) {
 	case look.spared != "":
 		w.wrong("%s destroys instance %d, and %s", l.name, t.id, look.spared)
 	}
-	t.deleted = true
 }
 
 // judgeRound judges what a reaper says of one round.

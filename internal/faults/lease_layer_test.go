@@ -238,9 +238,9 @@ func (l *layer) lastBeat() (at time.Time) {
 		}
 		return err
 	})
-	if !errors.Is(err, errReadOnly) {
-		return at // it cannot be read
-	}
 	l.w.must(j.Close())
+	if !errors.Is(err, errReadOnly) {
+		l.tale.tell("the heartbeat of %s cannot be read: %v", l.name, err)
+	}
 	return at
 }

@@ -55,7 +55,6 @@ type tenant struct {
 	edited   bool      // by hand, since its lease was written
 	doubted  bool      // it may be stopped for more than the end of its lease
 	raised   time.Time // when its price was; zero: it was not
-	deleted  bool      // the program did it
 
 	there, runs bool
 	label       string

@@ -91,6 +91,26 @@ func TestAnExtensionIsPaidFromTheOldEndToTheNew(t *testing.T) {
 	})
 }
 
+// TestAnExtensionGrantsNothingThatWasEdited: what somebody wrote into a label is
+// no lease that is as long already.
+func TestAnExtensionGrantsNothingThatWasEdited(t *testing.T) {
+	inLease(t, rental.OnExpiryStop, rig.Options{}, func(l *leased) {
+		edited := l.tail()
+		edited.Until, edited.OnExpiry = time.Now().AddDate(50, 0, 0).Truncate(time.Second), rental.OnExpiryDestroy
+		l.label("mine " + edited.String())
+		res, _ := l.extend(l.longer(2, ""))
+		require.Equal(l.t, tool.ApprovalNeeded, res.Status)
+		l.label("mine " + edited.String())
+		l.r.Approve()
+		res, _ = l.extend(l.longer(2, ""))
+		require.Equal(l.t, tool.Done, res.Status)
+		require.WithinDuration(l.t, time.Now().Add(2*time.Hour), l.tail().Until, time.Minute)
+		<-time.After(2*time.Hour + 4*time.Minute)
+		require.NotZero(l.t, l.row().ID)
+		require.False(l.t, l.running())
+	})
+}
+
 func code(t *testing.T, res tool.Result) string {
 	t.Helper()
 	var q struct {
