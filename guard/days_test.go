@@ -470,7 +470,11 @@ func TestNoScheduleAdmitsMoreThanABudget(t *testing.T) {
 		r.Repeat(l.actions())
 		admitted += len(l.grants)
 	})
-	require.Greater(t, admitted, 50, "or nothing was tried")
+	least := 50
+	if testing.Short() { // which plays fewer
+		least = 10
+	}
+	require.Greater(t, admitted, least, "or nothing was tried")
 }
 
 // TestTheSumIsTheLedgers: when the list is complete and everything is settled,

@@ -187,7 +187,10 @@ func (w *leaseWorld) judgeDestroy(l *layer, t *tenant) {
 
 // judgeRound judges what a reaper says of one round.
 func (l *layer) judgeRound(r server.Round) {
-	if l.post.plan.journal == mainJournal || r.Err == nil {
+	l.w.mu.Lock()
+	shared := l.post.plan.journal == mainJournal
+	l.w.mu.Unlock()
+	if shared || r.Err == nil {
 		l.beat = nil // others may write there too
 		return
 	}
