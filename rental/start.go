@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vast-mcp/guard"
@@ -78,6 +79,9 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 			// It ran when it was planned; starting it now costs, and is to be asked about.
 			return Result{}, errors.Join(guard.ErrOver, g.Failed(ctx, errStopped))
 		}
+		if err == nil && d.removes(ctx, id) {
+			return Result{}, g.Failed(ctx, &BadRequest{"instance_id", "an order made it by mistake, and it is being removed", "list_instances shows what stays"})
+		}
 		return Result{Instance: row, Known: err == nil, Notes: []string{"it ran already, and its lease stays as it was: extend_lease makes it longer"}}, errors.Join(err, g.Finish(ctx))
 	}
 	if g.Resumed() {
@@ -105,6 +109,21 @@ func (d *Desk) start(ctx context.Context, g *guard.Grant) (Result, error) {
 	}
 	faultpoint.Hit(faultpoint.Labelled)
 	return d.startLeased(ctx, g, id, lost)
+}
+
+// removes reports whether this program is about to remove the instance.
+func (d *Desk) removes(ctx context.Context, id vast.InstanceID) (removes bool) {
+	err := d.inJournal(ctx, func(tx *journal.Tx) error {
+		open, err := tx.Counting()
+		for _, in := range open {
+			removes = removes || in.State == journal.Undoing && in.Kind == guard.KindCreate && slices.Contains(removing(in), int64(id))
+		}
+		return err
+	})
+	if err != nil {
+		d.log.Warn("whether an instance is being removed cannot be read", "instance", id, "err", err)
+	}
+	return removes
 }
 
 var errStopped = errors.New("it was stopped meanwhile")
